@@ -1,0 +1,220 @@
+"""Cross-section kernels: scale by exposed assets, z-scores, leave-one-out means. One slice per date.
+
+Cost: linear in the values (the two quantiles of dense_standardize by quickselect, linear on average).
+Not polars: a date is touched once while it is in cache, and sums run in one fixed order, so that a result does
+not depend on threads, on other dates, or on how a frame is chunked.
+NaN = unknown. Every function trusts its caller: `kifactors._kernels` has checked types, lengths and offsets.
+"""
+
+from libc.math cimport INFINITY, NAN, fabs, floor, isnan, sqrt
+from libc.stdint cimport int64_t, uint8_t
+
+# Dispersion below this share of the largest absolute value is rounding, not information.
+cdef double RELATIVE_FLOOR = 1e-12
+
+
+cdef inline double clipped(double x, double low, double high) noexcept nogil:
+    return low if x < low else high if x > high else x
+
+
+cdef double select(double* x, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
+    """Return the k-th smallest of x[0:n], reordering it so that nothing right of k is smaller."""
+    cdef Py_ssize_t low = 0, high = n - 1, i, j
+    cdef double pivot
+    while low < high:
+        pivot = x[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while x[i] < pivot:
+                i += 1
+            while x[j] > pivot:
+                j -= 1
+            if i <= j:
+                x[i], x[j] = x[j], x[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return x[k]
+
+
+cdef double quantile(double* x, Py_ssize_t n, double q) noexcept nogil:
+    """Return the linearly interpolated quantile of x[0:n], n >= 1; reorders x."""
+    cdef double position = q * (n - 1), below, above = INFINITY
+    cdef Py_ssize_t k = <Py_ssize_t>floor(position), i
+    below = select(x, n, k)
+    if position == k:
+        return below
+    for i in range(k + 1, n):
+        above = min(above, x[i])
+    return below + (position - k) * (above - below)
+
+
+def sparse_standardize(
+    const double[::1] values not None,
+    const uint8_t[::1] estimation not None,
+    const int64_t[::1] offsets not None,
+    Py_ssize_t first,
+    Py_ssize_t last,
+    double clip,
+    double[::1] out not None,
+):
+    """out = values / root mean square of the non-zero values in estimation, clipped; 0 where there are none."""
+    cdef Py_ssize_t d, i, n
+    cdef double largest, total, rms
+    with nogil:
+        for d in range(first, last):
+            # Squares are taken of values scaled by their largest, so that dollars do not overflow.
+            largest = 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                if estimation[i] and not isnan(values[i]):
+                    largest = max(largest, fabs(values[i]))
+            n = 0
+            total = 0.0
+            if largest > 0.0:
+                for i in range(offsets[d], offsets[d + 1]):
+                    if estimation[i] and not isnan(values[i]) and values[i] != 0.0:
+                        n += 1
+                        total += (values[i] / largest) * (values[i] / largest)
+            rms = largest * sqrt(total / n) if n else 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                if isnan(values[i]):
+                    out[i] = NAN
+                elif rms > 0.0:
+                    out[i] = clipped(values[i] / rms, -clip, clip)
+                else:
+                    out[i] = 0.0
+
+
+def composite_standardize(
+    const double[::1] values not None,
+    const double[::1] weights not None,
+    const uint8_t[::1] exposed not None,
+    const uint8_t[::1] estimation not None,
+    const int64_t[::1] offsets not None,
+    Py_ssize_t first,
+    Py_ssize_t last,
+    double clip,
+    double[::1] out not None,
+):
+    """out = (values - weighted mean) / root mean square of that over exposed assets; both within estimation."""
+    cdef Py_ssize_t d, i, n
+    cdef double mean, weight, largest, total, rms
+    with nogil:
+        for d in range(first, last):
+            mean = 0.0
+            weight = 0.0
+            largest = 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                if not isnan(values[i]):
+                    largest = max(largest, fabs(values[i]))
+                    if estimation[i] and not isnan(weights[i]):
+                        mean += weights[i] * values[i]
+                        weight += weights[i]
+            mean = mean / weight if weight > 0.0 else NAN
+            n = 0
+            total = 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                if estimation[i] and exposed[i] and not isnan(values[i]):
+                    n += 1
+                    total += (values[i] - mean) * (values[i] - mean)
+            rms = sqrt(total / n) if n else 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                if isnan(values[i]) or isnan(mean):
+                    out[i] = NAN
+                elif rms > RELATIVE_FLOOR * largest:
+                    out[i] = clipped((values[i] - mean) / rms, -clip, clip)
+                else:
+                    out[i] = 0.0
+
+
+def dense_standardize(
+    const double[::1] values not None,
+    const double[::1] weights not None,
+    const uint8_t[::1] estimation not None,
+    const int64_t[::1] offsets not None,
+    Py_ssize_t first,
+    Py_ssize_t last,
+    double low,
+    double high,
+    double clip,
+    Py_ssize_t min_assets,
+    double[::1] scratch not None,
+    double[::1] out not None,
+):
+    """out = (winsorized - weighted mean) / standard deviation (ddof 1, about the plain mean), clipped."""
+    cdef Py_ssize_t d, i, n
+    cdef double lower, upper, x, mean, weight, plain, total, largest, smallest, std
+    with nogil:
+        for d in range(first, last):
+            n = 0
+            for i in range(offsets[d], offsets[d + 1]):
+                out[i] = NAN
+                if estimation[i] and not isnan(values[i]):
+                    scratch[offsets[d] + n] = values[i]
+                    n += 1
+            if n < min_assets:
+                continue
+            lower = quantile(&scratch[offsets[d]], n, low)
+            upper = quantile(&scratch[offsets[d]], n, high)
+            mean = weight = plain = 0.0
+            largest = -INFINITY
+            smallest = INFINITY
+            for i in range(offsets[d], offsets[d + 1]):
+                if estimation[i] and not isnan(values[i]):
+                    x = clipped(values[i], lower, upper)
+                    plain += x
+                    largest = max(largest, x)
+                    smallest = min(smallest, x)
+                    if not isnan(weights[i]):
+                        mean += weights[i] * x
+                        weight += weights[i]
+            if largest - smallest <= RELATIVE_FLOOR * max(fabs(largest), fabs(smallest)) or not weight > 0.0:
+                continue
+            mean /= weight
+            plain /= n
+            total = 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                if estimation[i] and not isnan(values[i]):
+                    x = clipped(values[i], lower, upper) - plain
+                    total += x * x
+            std = sqrt(total / (n - 1))
+            for i in range(offsets[d], offsets[d + 1]):
+                if not isnan(values[i]):
+                    out[i] = clipped((clipped(values[i], lower, upper) - mean) / std, -clip, clip)
+
+
+def leave_one_out_mean(
+    const double[::1] values not None,
+    const double[::1] weights not None,
+    const int64_t[::1] offsets not None,
+    Py_ssize_t first,
+    Py_ssize_t last,
+    double[::1] scratch not None,
+    double[::1] out not None,
+):
+    """out[i] = weighted mean of the other values of the slice; 0 where the others weigh nothing.
+
+    Prefix plus suffix sums instead of total minus own: with values and weights >= 0 nothing cancels.
+    """
+    cdef Py_ssize_t d, i
+    cdef double value, weight
+    with nogil:
+        for d in range(first, last):
+            value = weight = 0.0
+            for i in range(offsets[d], offsets[d + 1]):
+                out[i] = value
+                scratch[i] = weight
+                value += weights[i] * values[i]
+                weight += weights[i]
+            value = weight = 0.0
+            for i in range(offsets[d + 1] - 1, offsets[d] - 1, -1):
+                out[i] += value
+                scratch[i] += weight
+                value += weights[i] * values[i]
+                weight += weights[i]
+                out[i] = out[i] / scratch[i] if scratch[i] > 0.0 else 0.0

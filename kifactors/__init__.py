@@ -1,0 +1,2 @@
+"""AI infrastructure exposure."""
+from kifactors import schema

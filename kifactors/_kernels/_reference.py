@@ -1,0 +1,323 @@
+"""The slow twins: the same names and arguments as the compiled kernels, in numpy anyone can check."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "composite_standardize",
+    "dense_standardize",
+    "leave_one_out_mean",
+    "neutralize",
+    "propagate",
+    "sparse_standardize",
+    "trailing_twelve_months",
+]
+
+Floats = NDArray[np.float64]
+RELATIVE_FLOOR = 1e-12
+NEVER = np.iinfo(np.int32).min
+
+
+def _slices(offsets: NDArray[np.int64], first: int, last: int) -> Iterator[slice]:
+    for d in range(first, last):
+        yield slice(int(offsets[d]), int(offsets[d + 1]))
+
+
+def sparse_standardize(
+    values: Floats, estimation: Any, offsets: Any, first: int, last: int, clip: float, out: Floats
+) -> None:
+    """Divide by the root mean square of the exposed values."""
+    for s in _slices(offsets, first, last):
+        x, used = values[s], estimation[s].astype(bool)
+        exposed = x[used & ~np.isnan(x) & (x != 0)]
+        scaled = np.zeros_like(x)
+        if exposed.size:
+            largest = np.abs(exposed).max()
+            scaled = np.clip(x / (largest * np.sqrt(np.mean((exposed / largest) ** 2))), -clip, clip)
+        out[s] = np.where(np.isnan(x), np.nan, scaled)
+
+
+def composite_standardize(
+    values: Floats,
+    weights: Floats,
+    exposed: Any,
+    estimation: Any,
+    offsets: Any,
+    first: int,
+    last: int,
+    clip: float,
+    out: Floats,
+) -> None:
+    """Subtract the weighted mean, divide by the root mean square of that over exposed values."""
+    for s in _slices(offsets, first, last):
+        x, w, used = values[s], weights[s], estimation[s].astype(bool) & ~np.isnan(values[s])
+        known = used & ~np.isnan(w)
+        if not w[known].sum() > 0:
+            out[s] = np.nan
+            continue
+        centred = x - np.average(x[known], weights=w[known])
+        active = centred[used & exposed[s].astype(bool)]
+        rms = np.sqrt(np.mean(active**2)) if active.size else 0.0
+        scaled = (
+            np.clip(centred / rms, -clip, clip)
+            if rms > RELATIVE_FLOOR * np.nanmax(np.abs(x))
+            else np.zeros_like(x)
+        )
+        out[s] = np.where(np.isnan(x), np.nan, scaled)
+
+
+def dense_standardize(
+    values: Floats,
+    weights: Floats,
+    estimation: Any,
+    offsets: Any,
+    first: int,
+    last: int,
+    low: float,
+    high: float,
+    clip: float,
+    min_assets: int,
+    scratch: Floats,
+    out: Floats,
+) -> None:
+    """Winsorize, subtract the weighted mean, divide by the standard deviation, clip."""
+    del scratch
+    for s in _slices(offsets, first, last):
+        used = estimation[s].astype(bool) & ~np.isnan(values[s])
+        out[s] = np.nan
+        if used.sum() < min_assets:
+            continue
+        lower, upper = np.quantile(values[s][used], [low, high])
+        x = np.clip(values[s], lower, upper)
+        known = used & ~np.isnan(weights[s])
+        spread = x[used].max() - x[used].min()
+        if spread <= RELATIVE_FLOOR * np.abs(x[used]).max() or not weights[s][known].sum() > 0:
+            continue
+        mean = np.average(x[known], weights=weights[s][known])
+        out[s] = np.clip((x - mean) / x[used].std(ddof=1), -clip, clip)
+
+
+def leave_one_out_mean(
+    values: Floats, weights: Floats, offsets: Any, first: int, last: int, scratch: Floats, out: Floats
+) -> None:
+    """Weighted mean of the other values."""
+    del scratch
+    for s in _slices(offsets, first, last):
+        x, w = values[s], weights[s]
+        for i in range(x.size):
+            others = np.delete(np.arange(x.size), i)
+            total = w[others].sum()
+            out[s.start + i] = (w[others] * x[others]).sum() / total if total > 0 else 0.0
+
+
+def propagate(
+    rows: Any,
+    customers: Any,
+    flow: Floats,
+    theta: Floats,
+    disclosed: Floats,
+    remainder: Floats,
+    offsets: Any,
+    first: int,
+    last: int,
+    delta: float,
+    tolerance: float,
+    max_tiers: int,
+    scratch: Floats,
+    out: Floats,
+    error: Floats,
+    sweeps: Any,
+) -> None:
+    """Plain iteration of r = max(s, remainder + W (theta + delta (1 - theta) r)) with a dense W."""
+    del scratch
+    for d, s in enumerate(_slices(offsets, first, last), start=first):
+        n = s.stop - s.start
+        W = np.zeros((n, n))
+        for i in range(n):
+            for k in range(rows[s.start + i], rows[s.start + i + 1]):
+                W[i, customers[k] - s.start] += flow[k]
+        r, error[d], sweeps[d] = disclosed[s].copy(), 0.0, 0
+        while sweeps[d] != max_tiers:
+            x = remainder[s] + W @ (theta[s] + delta * (1 - theta[s]) * r)
+            new = np.minimum(1.0, np.maximum(disclosed[s], x))
+            error[d] = np.abs(new - r).max(initial=0.0) * delta / (1 - delta)
+            r = new
+            sweeps[d] += 1
+            if error[d] < tolerance:
+                break
+        out[s] = r
+
+
+def neutralize(
+    values: Floats,
+    controls: Floats,
+    weights: Floats,
+    codes: Any,
+    estimation: Any,
+    offsets: Any,
+    first: int,
+    last: int,
+    groups: Floats,
+    residual: Floats,
+    fitted: Floats,
+    status: Any,
+) -> None:
+    """Least squares on explicit dummies."""
+    del groups
+    for d, s in enumerate(_slices(offsets, first, last), start=first):
+        residual[s] = fitted[s] = np.nan
+        x, y, w, code = controls[:, s].T, values[s], weights[s], codes[s]
+        usable = (code >= 0) & ~np.isnan(x).any(axis=1)
+        fit = usable & estimation[s].astype(bool) & ~np.isnan(y) & (w > 0)
+        industries = np.unique(code[fit])
+        if fit.sum() - industries.size - x.shape[1] < 1:
+            status[d] = 1
+            continue
+        dummies = (code[:, None] == industries).astype(float)
+        design = np.hstack([dummies, np.where(np.isnan(x), 0.0, x)])
+        root = np.sqrt(w[fit])[:, None]
+        if not _full_rank(design[fit] * root, industries.size):
+            status[d] = 2
+            continue
+        beta = np.linalg.lstsq(design[fit] * root, y[fit] * root[:, 0], rcond=None)[0]
+        predicted = np.where(usable & np.isin(code, industries), design @ beta, np.nan)
+        status[d] = 0
+        fitted[s], residual[s] = predicted, y - predicted
+
+
+def _full_rank(design: Floats, dummies: int) -> bool:
+    """Whether each control keeps variation after industries and the controls before it."""
+    for k in range(dummies, design.shape[1]):
+        before, column = design[:, :k], design[:, k]
+        rest = column - before @ np.linalg.lstsq(before, column, rcond=None)[0]
+        if not rest @ rest > RELATIVE_FLOOR * (column @ column):
+            return False
+    return True
+
+
+class _Known:
+    """The visible facts of one metric: {(start, end): value}, and the four rules on them."""
+
+    def __init__(self, rules: Any) -> None:
+        (
+            self.year_low,
+            self.year_high,
+            self.quarter_low,
+            self.quarter_high,
+            self.span_tolerance,
+            self.gap_tolerance,
+            self.match_days,
+        ) = (int(rule) for rule in rules)
+        self.facts: dict[tuple[int, int], float] = {}
+
+    def years(self, low: int, high: int) -> list[tuple[int, int]]:
+        """Facts that span a year and end in [low, high]."""
+        return [
+            (start, end)
+            for start, end in self.facts
+            if low <= end <= high and self.year_low <= end - start + 1 <= self.year_high
+        ]
+
+    def annual(self, day: int) -> float:
+        found = self.years(day, day)
+        return (
+            self.facts[min(found, key=lambda f: (abs(f[1] - f[0] + 1 - 365), f[0]))] if found else float("nan")
+        )
+
+    def year_to_date(self, day: int) -> float:
+        for start, end in sorted(fact for fact in self.facts if fact[1] == day):
+            span = end - start + 1
+            if span >= self.year_low:
+                continue
+            years = self.years(start - 1 - self.gap_tolerance, start - 1 + self.gap_tolerance)
+            ago = [
+                (s, e)
+                for s, e in self.facts
+                if self.year_low <= end - e <= self.year_high
+                and abs(e - s + 1 - span) <= self.span_tolerance
+            ]
+            if years and ago:
+                year = min(
+                    years, key=lambda f: (abs(f[1] - start + 1), abs(f[1] - f[0] + 1 - 365), f[1], f[0])
+                )
+                past = min(ago, key=lambda f: (abs(end - f[1] - 365), abs(f[1] - f[0] + 1 - span), f[1], f[0]))
+                return self.facts[year] + self.facts[start, end] - self.facts[past]
+        return float("nan")
+
+    def quarter(self, low: int, high: int, wanted: int) -> tuple[int, int] | None:
+        found = [
+            (start, end)
+            for start, end in self.facts
+            if low <= end <= high and self.quarter_low <= end - start + 1 <= self.quarter_high
+        ]
+        key = lambda f: (abs(f[1] - wanted), abs(f[1] - f[0] + 1 - 91), f[1], f[0])  # noqa: E731
+        return min(found, key=key) if found else None
+
+    def four_quarters(self, day: int) -> float:
+        total, low, high = 0.0, day, day
+        for n in range(4):
+            quarter = self.quarter(low, high, day)
+            if quarter is None:
+                return float("nan")
+            total = self.facts[quarter] if n == 0 else total + self.facts[quarter]
+            day = quarter[0] - 1
+            low, high = day - self.gap_tolerance, day + self.gap_tolerance
+        return total
+
+    def trailing(self, day: int) -> tuple[float, int]:
+        for number, rule in enumerate((self.annual, self.year_to_date, self.four_quarters), start=1):
+            value = rule(day)
+            if not np.isnan(value):
+                return value, number
+        return float("nan"), 0
+
+
+def trailing_twelve_months(
+    slot_offsets: Any,
+    slot_metric: Any,
+    slot_start: Any,
+    slot_end: Any,
+    fact_offsets: Any,
+    fact_slot: Any,
+    fact_visible: Any,
+    fact_value: Floats,
+    dates: Any,
+    first: int,
+    last: int,
+    rules: Any,
+    max_age_days: int,
+    latest: Floats,
+    periods: Any,
+    capex: Floats,
+    revenue: Floats,
+    assets: Floats,
+    used: Any,
+) -> None:
+    """Rebuild everything that is visible on every date, and read the rules off it."""
+    del slot_offsets, latest
+    for a in range(first, last):
+        facts = range(fact_offsets[a], fact_offsets[a + 1])
+        for d, today in enumerate(dates):
+            known = [_Known(rules) for _ in range(3)]
+            for f in facts:
+                if fact_visible[f] <= today:
+                    slot = fact_slot[f]
+                    known[slot_metric[slot]].facts[int(slot_start[slot]), int(slot_end[slot])] = fact_value[f]
+            ends = sorted({end for _, end in known[0].facts})
+            pairs = {end: (known[0].trailing(end), known[1].trailing(end)) for end in ends}
+            both = [end for end in ends if not (np.isnan(pairs[end][0][0]) or np.isnan(pairs[end][1][0]))]
+            if not both or today - both[-1] > max_age_days:
+                continue
+            for k in range(4):
+                wanted = both[-1] - 365.25 * k
+                near = [end for end in both if abs(end - wanted) <= (known[0].match_days if k else 0)]
+                if near:
+                    end = min(near, key=lambda e: (abs(e - wanted), -e))
+                    periods[a, d, k] = end
+                    (capex[a, d, k], _), (revenue[a, d, k], _) = pairs[end]
+            used[a, d] = [rule for _, rule in pairs[both[-1]]]
+            stock = [value for (_, end), value in known[2].facts.items() if end == both[-1]]
+            assets[a, d] = stock[0] if stock else np.nan

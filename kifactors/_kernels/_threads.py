@@ -1,0 +1,41 @@
+"""Slices of a panel over threads: plain Python threads around kernels that release the GIL."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from kifactors.errors import DefinitionError
+
+__all__ = ["over_slices", "thread_count"]
+
+# Below this many elements a thread costs more than it saves.
+SMALL = 200_000
+
+
+def thread_count(n_threads: int | None = None) -> int:
+    """Return the number of threads: the argument, else KIFACTORS_NUM_THREADS, else the usable cores."""
+    if n_threads is None:
+        text = os.environ.get("KIFACTORS_NUM_THREADS", "")
+        if not text:
+            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        n_threads = int(text) if text.isascii() and text.isdigit() else 0
+    if n_threads < 1:
+        raise DefinitionError(f"the number of threads is {n_threads}; expected at least 1.")
+    return n_threads
+
+
+def over_slices(
+    work: Callable[[int, int], None], n_slices: int, *, size: int, n_threads: int | None = None
+) -> None:
+    """Call ``work(first, last)`` on ranges that together cover all slices; each slice is worked on once.
+
+    The pool lives only as long as the call, so nothing is left waiting and a fork finds no foreign threads.
+    """
+    threads = min(thread_count(n_threads), n_slices)
+    if threads <= 1 or size < SMALL:
+        work(0, n_slices)
+        return
+    cuts = [n_slices * k // threads for k in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work, a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]:
+            done.result()

@@ -1,0 +1,42 @@
+"""What can go wrong, by the name of what was wrong: one root, leaves that are also the expected builtin."""
+
+__all__ = [
+    "DataError",
+    "DateError",
+    "DefinitionError",
+    "KifactorsError",
+    "MissingColumnError",
+    "MissingExtraError",
+    "MissingRateError",
+]
+
+
+class KifactorsError(Exception):
+    """Root of every error this library raises on purpose."""
+
+
+class DataError(KifactorsError, ValueError):
+    """A table breaks a rule of the schema; the message names table, column, rows and remedy."""
+
+
+class MissingColumnError(DataError, KeyError):
+    """A table lacks a required column."""
+
+    # KeyError quotes its message; a paragraph should stay readable.
+    __str__ = Exception.__str__
+
+
+class MissingRateError(DataError):
+    """Money must be converted and the `fx` table has no usable rate."""
+
+
+class DateError(KifactorsError, ValueError):
+    """Dates are empty, unsorted, repeated, not dates, or not covered by the universe."""
+
+
+class DefinitionError(KifactorsError, ValueError):
+    """A factor definition has an unknown key or a value outside its range."""
+
+
+class MissingExtraError(KifactorsError, ImportError):
+    """An optional library is needed; the message names the extra that installs it."""

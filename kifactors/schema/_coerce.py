@@ -1,0 +1,202 @@
+"""From whatever a caller holds to a polars frame with the declared columns and types. No value is judged."""
+
+import difflib
+import sys
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from kifactors.errors import DataError, MissingColumnError
+from kifactors.schema._declared import Column, TableSchema
+
+__all__ = ["ArrowStream", "TableLike", "coerce", "read_file"]
+
+_READERS = {
+    ".parquet": "Parquet",
+    ".csv": "CSV",
+    ".arrow": "Arrow IPC",
+    ".ipc": "Arrow IPC",
+    ".feather": "Arrow IPC",
+}
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
+_REMEDIES: Mapping[type[pl.DataType], str] = {
+    pl.Date: "convert text with .str.to_date() and times with .dt.date()",
+    pl.Float64: "convert it to a number at the source",
+    pl.String: "write it as text",
+    pl.Boolean: "write true or false",
+}
+_FLOAT64_EXACT = 2**53
+
+
+class ArrowStream(Protocol):
+    """Anything that exports the Arrow C stream: pyarrow, pandas, duckdb, nanoarrow, arro3, narwhals."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:  # noqa: PLW3201
+        """Return a PyCapsule of an ArrowArrayStream."""
+
+
+TableLike = (
+    pl.DataFrame | pl.LazyFrame | ArrowStream | Mapping[str, Any] | str | PathLike[str]
+)  # what a table may come as
+
+
+def coerce(schema: TableSchema, data: TableLike) -> pl.DataFrame:
+    """Return the declared columns of `data`, in canonical order and type.
+
+    Columns that are not declared are left out, unless one looks like a misspelt optional column.
+    An optional column that is absent stays absent.
+
+    Raises
+    ------
+    MissingColumnError
+        A required column is absent.
+    DataError
+        A column has another type, a file cannot be read, or text in a CSV does not parse.
+    """
+    frame, from_text = _frame(schema, data)
+    names = _present(schema, frame.columns)
+    midnight = _is_pandas(data)
+    columns = [_column(schema, frame[name], from_text=from_text, midnight=midnight) for name in names]
+    return pl.DataFrame(columns)
+
+
+def read_file(path: str | PathLike[str], *, what: str) -> pl.DataFrame:
+    """Read one Parquet, CSV or Arrow IPC file; every column of a CSV arrives as text.
+
+    Raises
+    ------
+    DataError
+        The file is absent, of another kind, or cut off.
+    """
+    path = Path(path)
+    kind = _READERS.get(path.suffix.lower())
+    if kind is None:
+        raise DataError(
+            f"{what}: {path} has the ending {path.suffix!r}; expected one of {', '.join(_READERS)}. "
+            "Rename or convert it."
+        )
+    if not path.is_file():
+        raise DataError(f"{what}: there is no file {path}. Check the path.")
+    try:
+        match kind:
+            case "Parquet":
+                return pl.read_parquet(path, memory_map=False)
+            case "CSV":
+                return pl.read_csv(path, infer_schema=False)
+            case _:
+                return pl.read_ipc(path, memory_map=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            f"{what}: {path} cannot be read as {kind} ({_first_line(error)}). It may be cut off or of another "
+            "kind: write it again."
+        ) from error
+
+
+def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
+    if isinstance(data, pl.DataFrame):
+        return data, False
+    if isinstance(data, pl.LazyFrame):
+        _present(schema, data.collect_schema().names())
+        return data.collect(), False
+    if isinstance(data, (str, PathLike)):
+        is_csv = Path(data).suffix.lower() == ".csv"
+        return read_file(data, what=schema.name), is_csv
+    if _is_pandas(data):
+        return pl.DataFrame(_with_named_index(schema, data)), False
+    if hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping):
+        return pl.DataFrame(data), False
+    raise DataError(
+        f"{schema.name}: expected a polars, pandas or Arrow table, a mapping of columns, or the path of a "
+        f"Parquet, CSV or Arrow file; got {type(data).__name__}. Convert it first."
+    )
+
+
+def _is_pandas(data: object) -> bool:
+    # pandas is never imported here; an object of its type exists only if the caller did.
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, pandas.DataFrame)
+
+
+def _with_named_index(schema: TableSchema, data: Any) -> Any:
+    names = list(data.index.names)
+    if all(name is not None for name in names):
+        return data.reset_index()
+    if len(names) == 1 and type(data.index).__name__ == "RangeIndex":
+        return data
+    raise DataError(
+        f"{schema.name}: the pandas index has levels without a name ({names}). Name them with "
+        ".rename_axis(), or drop them with .reset_index(drop=True)."
+    )
+
+
+def _present(schema: TableSchema, given: list[str]) -> list[str]:
+    missing = [c.name for c in schema.columns if c.required and c.name not in given]
+    if missing:
+        raise MissingColumnError(
+            f"{schema.name} lacks column {', '.join(map(repr, missing))}; it has {given}. "
+            f"Rename or add it; the columns are {', '.join(schema.names)}."
+        )
+    absent = [name for name in schema.names if name not in given]
+    for extra in set(given) - set(schema.names):
+        close = difflib.get_close_matches(extra, absent, n=1, cutoff=0.85)
+        if close:
+            raise MissingColumnError(
+                f"{schema.name} has a column {extra!r} that is not declared and looks like {close[0]!r}, "
+                f"which is absent. Rename it to {close[0]!r}, or drop it."
+            )
+    return [name for name in schema.names if name in given]
+
+
+def _column(schema: TableSchema, values: pl.Series, *, from_text: bool, midnight: bool) -> pl.Series:
+    column = schema[values.name]
+    if values.dtype == pl.Null or values.dtype == column.dtype:
+        return values.cast(column.dtype)
+    if from_text:
+        return _parse(schema, column, values)
+    cast = _widen(column, values, midnight=midnight)
+    if cast is None:
+        raise DataError(
+            f"{schema.name}: column {column.name!r} is {values.dtype}; expected {column.dtype}. "
+            f"{_REMEDIES[column.dtype].capitalize()}."
+        )
+    return cast
+
+
+def _widen(column: Column, values: pl.Series, *, midnight: bool) -> pl.Series | None:
+    """Convert without loss, or return None."""
+    dtype = values.dtype
+    if column.dtype == pl.String and dtype in _TEXT:
+        return values.cast(pl.String)
+    if column.dtype == pl.Float64 and dtype.is_numeric():
+        too_long = dtype.is_integer() and (values.cast(pl.Int128).abs() > _FLOAT64_EXACT).any()
+        return None if too_long else values.cast(pl.Float64)
+    if column.dtype == pl.Date and midnight and isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+        # pandas has no date type: its times of day 00:00 are dates, every other time is not.
+        days = values.cast(pl.Date)
+        return days if (days.cast(dtype) == values).all() else None
+    return None
+
+
+def _parse(schema: TableSchema, column: Column, text: pl.Series) -> pl.Series:
+    if column.dtype == pl.Boolean:
+        parsed = text.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+    elif column.dtype == pl.Date:
+        parsed = text.str.to_date("%Y-%m-%d", strict=False)
+    else:
+        parsed = text.str.strip_chars().cast(column.dtype, strict=False)
+    broken = (parsed.is_null() & text.is_not_null()).arg_true().to_list()
+    if broken:
+        wanted = {"Date": "a date like 2024-01-31", "Float64": "a number", "Boolean": "true or false"}
+        shown = ", ".join(f"line {row + 2}: {text[row]!r}" for row in broken[:3])
+        raise DataError(
+            f"{schema.name}: column {column.name!r} expects {wanted[str(column.dtype)]}; "
+            f"{len(broken)} row(s) hold something else ({shown}). Correct them; empty means unknown."
+        )
+    return parsed
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

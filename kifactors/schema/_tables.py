@@ -1,0 +1,168 @@
+"""`Tables`: the validated inputs of a computation, immutable, with a fingerprint for each."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from kifactors.errors import DataError
+from kifactors.schema._coerce import TableLike
+from kifactors.schema._inputs import INPUTS
+from kifactors.schema._validate import validate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Tables", "fingerprint"]
+
+
+class Tables:
+    """Dated input tables, validated when the object is made.
+
+    Every argument takes a polars frame or lazy frame, a pandas frame, anything that speaks
+    ``__arrow_c_stream__``, a mapping of columns, or the path of a Parquet, CSV or Arrow file. Attributes of
+    the same names are polars frames, sorted and unique on their key; absent tables are None.
+
+    Parameters
+    ----------
+    universe : TableLike, optional
+        Who is scored when. Absent: every asset with a visible, unexpired row, and no neutral score.
+    fundamentals : TableLike, optional
+        Reported capex, revenue and assets. Absent: p is known (0) only where theta is 0.
+    capex_guidance : TableLike, optional
+        Announced capex. Absent: `guided_capex` is null where theta is not 0.
+    ai_capex_share : TableLike, optional
+        theta. An asset that is not listed has theta 0.
+    ai_revenue_share, revenue_ties, tie_disclosures : TableLike, optional
+        What covers a supplier. Absent: nobody is covered and `ai_revenue` is null.
+    index_membership : TableLike, optional
+        Absent: `index_relevance` is null.
+    fx : TableLike, optional
+        Needed as soon as money in two currencies meets.
+    assets : TableLike, optional
+        Names for display only.
+
+    Raises
+    ------
+    DataError
+        A table breaks its schema, or no table is given.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> theta = {
+    ...     "asset_id": ["b", "a"], "share": [1.0, 0.5],
+    ...     "available_at": [date(2024, 1, 1)] * 2, "provenance": ["assumed"] * 2,
+    ... }
+    >>> kf.Tables(ai_capex_share=theta).ai_capex_share["asset_id"].to_list()
+    ['a', 'b']
+    """  # fmt: skip
+
+    __slots__ = ("_fingerprints", *INPUTS)
+
+    universe: pl.DataFrame | None
+    fundamentals: pl.DataFrame | None
+    capex_guidance: pl.DataFrame | None
+    ai_capex_share: pl.DataFrame | None
+    ai_revenue_share: pl.DataFrame | None
+    revenue_ties: pl.DataFrame | None
+    tie_disclosures: pl.DataFrame | None
+    index_membership: pl.DataFrame | None
+    fx: pl.DataFrame | None
+    assets: pl.DataFrame | None
+
+    def __init__(
+        self,
+        *,
+        universe: TableLike | None = None,
+        fundamentals: TableLike | None = None,
+        capex_guidance: TableLike | None = None,
+        ai_capex_share: TableLike | None = None,
+        ai_revenue_share: TableLike | None = None,
+        revenue_ties: TableLike | None = None,
+        tie_disclosures: TableLike | None = None,
+        index_membership: TableLike | None = None,
+        fx: TableLike | None = None,
+        assets: TableLike | None = None,
+    ) -> None:
+        given: dict[str, TableLike | None] = {
+            "universe": universe,
+            "fundamentals": fundamentals,
+            "capex_guidance": capex_guidance,
+            "ai_capex_share": ai_capex_share,
+            "ai_revenue_share": ai_revenue_share,
+            "revenue_ties": revenue_ties,
+            "tie_disclosures": tie_disclosures,
+            "index_membership": index_membership,
+            "fx": fx,
+            "assets": assets,
+        }
+        if all(data is None for name, data in given.items() if name != "assets"):
+            raise DataError(f"Tables needs at least one table; the tables are {', '.join(INPUTS)}.")
+        for name, data in given.items():
+            object.__setattr__(self, name, None if data is None else validate(name, data))
+        object.__setattr__(self, "_fingerprints", {})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Tables is immutable; use tables.replace({name}=...).")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (dict(self),)
+
+    def __iter__(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Yield name and frame of each table that is there."""
+        for name in INPUTS:
+            frame = getattr(self, name)
+            if frame is not None:
+                yield name, frame
+
+    def __repr__(self) -> str:
+        return f"Tables({', '.join(f'{name}: {frame.height:,} rows' for name, frame in self)})"
+
+    def replace(self, **tables: TableLike | None) -> "Tables":
+        """Return a copy with some tables replaced (None removes one)."""
+        return Tables(**{**dict(self), **tables})
+
+    def to_arrow(self, table: str) -> "pa.Table":
+        """Return one table as Arrow: date32, large_string, float64, units and ranges in the field metadata."""
+        frame: pl.DataFrame | None = getattr(self, table) if table in INPUTS else None
+        if frame is None:
+            raise DataError(f"there is no table {table!r} here; there are {', '.join(n for n, _ in self)}.")
+        return frame.to_arrow().cast(INPUTS[table].arrow(tuple(frame.columns)))
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a stable digest of the content of each table; names (`assets`) are left out."""
+        known: dict[str, str] = self._fingerprints  # type: ignore[attr-defined]
+        for name, frame in self:
+            if name not in known and name != "assets":
+                known[name] = fingerprint(frame)
+        return dict(known)
+
+
+def _rebuild(frames: dict[str, pl.DataFrame]) -> Tables:
+    return Tables(**frames)
+
+
+def fingerprint(frame: pl.DataFrame) -> str:
+    """Digest names, types and values of a sorted frame; equal on every platform and polars version.
+
+    Examples
+    --------
+    >>> a = kf.schema.fingerprint(pl.DataFrame({"x": [1.0, None]}))
+    >>> a == kf.schema.fingerprint(pl.DataFrame({"x": [1.0, 0.0]}))
+    False
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for column in frame.iter_columns():
+        digest.update(f"{column.name}:{column.dtype}:{len(column)};".encode())
+        digest.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
+        if column.dtype == pl.String:
+            text = column.fill_null("")
+            digest.update(text.str.len_bytes().cast(pl.Int64).to_numpy().tobytes())
+            digest.update("".join(text.to_list()).encode())
+        else:
+            kind = pl.Float64 if column.dtype == pl.Float64 else pl.Int64
+            numbers = column.to_physical().cast(kind).fill_null(0)
+            digest.update(numbers.to_numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,165 @@
+"""Judge the values of a coerced table: nulls, NaN, ranges, rules, keys. One message, with rows and remedy."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from kifactors.errors import DataError
+from kifactors.schema._coerce import TableLike, coerce
+from kifactors.schema._declared import Column, TableSchema
+from kifactors.schema._inputs import INPUTS
+
+__all__ = ["check", "validate"]
+
+ROWS_SHOWN = 3
+
+
+def validate(table: str, data: TableLike) -> pl.DataFrame:
+    """Coerce one input table, check every rule of its schema, and return it sorted by its key.
+
+    Rows that repeat another row's key with the same values are dropped; `source` and `note` may differ.
+
+    Parameters
+    ----------
+    table : str
+        Name of an input table.
+    data : TableLike
+        polars frame or lazy frame, pandas frame (named index levels become columns), anything with
+        ``__arrow_c_stream__``, a mapping of columns, or the path of a Parquet, CSV or Arrow IPC file.
+
+    Returns
+    -------
+    polars.DataFrame
+        Canonical columns and types, sorted and unique on the key.
+
+    Raises
+    ------
+    MissingColumnError
+        A required column is absent.
+    DataError
+        Any other breach; the message lists each with its first rows and what to do.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> rows = {"asset_id": ["a"], "share": [50], "available_at": [date(2024, 1, 1)], "provenance": ["assumed"]}
+    >>> kf.schema.validate("ai_capex_share", rows)
+    Traceback (most recent call last):
+        ...
+    kifactors.errors.DataError: ai_capex_share: column 'share' must be in [0, 1] and is not in 1 row(s): \
+row 0 (asset_id='a', available_at=2024-01-01, share=50.0). It is a fraction; divide percentages by 100.
+    """
+    if table not in INPUTS:
+        raise DataError(f"there is no table {table!r}; the tables are {', '.join(INPUTS)}.")
+    schema = INPUTS[table]
+    return check(schema, coerce(schema, data))
+
+
+def check(schema: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    """Check the values of a coerced frame and return it sorted and unique on its key."""
+    if frame.is_empty():
+        raise DataError(f"{schema.name} has no rows. Leave the table out if there is nothing to say.")
+    problems = list(_problems(schema, frame))
+    if not problems:
+        unique = _without_repeats(schema, frame)
+        problems = list(_repeated_keys(schema, unique))
+        if not problems:
+            return unique.sort(_key(schema, unique))
+    raise DataError("\n".join(problems))
+
+
+def _problems(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
+    for name in frame.columns:
+        yield from _column_problems(schema, schema[name], frame)
+    for rule in schema.rules:
+        if rule.broken.meta.root_names() and set(rule.broken.meta.root_names()) <= set(frame.columns):
+            broken = frame.select(rule.broken.fill_null(value=False).alias("broken"))["broken"]
+            if broken.any():
+                rows = _rows(schema, frame, broken, rule.column)
+                yield f"{schema.name}: {rule.says}, in {rows}. {_sentence(rule.remedy)}"
+
+
+def _column_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) -> Iterator[str]:
+    values = frame[column.name]
+    head = f"{schema.name}: column {column.name!r}"
+    if not column.nullable and values.null_count():
+        rows = _rows(schema, frame, values.is_null(), column.name)
+        yield f"{head} must not be null and is, in {rows}. Fill in or drop the rows."
+    if column.dtype == pl.Float64:
+        broken = ~values.is_finite().fill_null(value=True)
+        if broken.any():
+            rows = _rows(schema, frame, broken, column.name)
+            yield f"{head} is NaN or infinite in {rows}. Write unknown values as null."
+            return
+        yield from _range_problems(schema, column, frame)
+    if column.allowed:
+        broken = ~values.is_in(column.allowed).fill_null(value=True)
+        if broken.any():
+            rows = _rows(schema, frame, broken, column.name)
+            yield f"{head} must be one of {column.range_text()} and is not in {rows}. Correct the spelling."
+
+
+def _range_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) -> Iterator[str]:
+    values = frame[column.name]
+    broken = pl.repeat(value=False, n=len(values), eager=True)
+    if column.low is not None:
+        broken |= (values <= column.low if column.low_open else values < column.low).fill_null(value=False)
+    if column.high is not None:
+        broken |= (values > column.high).fill_null(value=False)
+    if broken.any():
+        remedy = (
+            "It is a fraction; divide percentages by 100."
+            if column.unit == "fraction"
+            else "Correct the sign or the unit; write unknown values as null."
+        )
+        yield (
+            f"{schema.name}: column {column.name!r} must be in {column.range_text()} and is not in "
+            f"{_rows(schema, frame, broken, column.name)}. {remedy}"
+        )
+
+
+def _without_repeats(schema: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
+    said = [name for name in frame.columns if name not in {"source", "note"}]
+    # Sorted first, so that which of two equal rows stays does not depend on their order.
+    return frame.sort(frame.columns, nulls_last=True).unique(said, keep="first", maintain_order=True)
+
+
+def _repeated_keys(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
+    key = _key(schema, frame)
+    broken = frame.select(pl.struct(key).is_duplicated().alias("broken"))["broken"]
+    if broken.any():
+        others = [n for n in frame.columns if n not in (*key, "source", "note")]
+        rows = _rows(schema, frame, broken, *others, numbered=False)
+        yield (
+            f"{schema.name}: rows with one key ({', '.join(key)}) hold different values: {rows}. "
+            "Keep one, or give the later one its own available_at."
+            if "available_at" in key
+            else f"{schema.name}: rows with one key ({', '.join(key)}) hold different values: {rows}. Keep one."
+        )
+
+
+def _key(schema: TableSchema, frame: pl.DataFrame) -> list[str]:
+    return [name for name in schema.key if name in frame.columns]
+
+
+def _rows(
+    schema: TableSchema, frame: pl.DataFrame, broken: pl.Series, *columns: str, numbered: bool = True
+) -> str:
+    """Name the first broken rows by number, key and offending value."""
+    where = broken.arg_true().to_list()
+    shown = [name for name in dict.fromkeys((*schema.key, *columns)) if name in frame.columns]
+    texts = []
+    for row in where[:ROWS_SHOWN]:
+        cells = frame.row(row, named=True)
+        inside = ", ".join(f"{name}={_cell(cells[name])}" for name in shown)
+        texts.append(f"row {row} ({inside})" if numbered else f"({inside})")
+    more = f" and {len(where) - ROWS_SHOWN} more" if len(where) > ROWS_SHOWN else ""
+    return f"{len(where)} row(s): " + "; ".join(texts) + more
+
+
+def _cell(value: object) -> str:
+    return repr(value) if isinstance(value, (str, float)) else "null" if value is None else str(value)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
