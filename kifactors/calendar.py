@@ -125,7 +125,7 @@ def score_dates(dates: DatesLike) -> pl.Series:
         raise DateError("dates is empty. Give at least one score date.")
     if series.null_count():
         raise DateError("dates holds a null. Drop it.")
-    broken = (series.diff() <= pl.duration(days=0, eager=True)).fill_null(value=False).arg_true()
+    broken = (series.to_physical().diff() <= 0).fill_null(value=False).arg_true()
     if len(broken):
         at = broken[0]
         raise DateError(

@@ -1,6 +1,7 @@
 """What every other table says on each date. Only this room reads `available_at`."""
 
 from collections.abc import Iterable
+from datetime import date
 
 import polars as pl
 
@@ -16,6 +17,7 @@ __all__ = [
     "covered_suppliers",
     "fx_rates",
     "index_membership",
+    "last_known",
     "live_assets",
     "membership_known",
     "revenue_ties",
@@ -124,12 +126,14 @@ def revenue_ties(
             }
         )
     filing = ["supplier_id", "period_end", "available_at"]
-    sets = ties.select(filing).unique().with_columns(named=pl.lit(value=True))
+    sets = ties.select(filing).unique(maintain_order=True).with_columns(named=pl.lit(value=True))
     if disclosures is not None:
         read = disclosures.select(filing).with_columns(named=pl.lit(value=False))
-        # A filing read for customers that named some is the set itself, not the end of it.
-        older = read.join(sets.select("supplier_id", "period_end"), on=["supplier_id", "period_end"], how="anti")
-        sets = pl.concat([sets, older])
+        # A filing whose named customers are already known by then is the set itself, not the end of it.
+        named = sets.group_by("supplier_id", "period_end").agg(named_at=pl.col("available_at").min())
+        empties = (pl.col("available_at") < pl.col("named_at")).fill_null(value=True)
+        read = read.join(named, on=["supplier_id", "period_end"], how="left").filter(empties).drop("named_at")
+        sets = pl.concat([sets, read])
     spells = in_force(
         sets, ["supplier_id"], lag_days=time.lag_days, expiry_days=time.tie_expiry_days
     ).filter("named")
@@ -246,3 +250,20 @@ def _on_dates_once(seen: list[pl.DataFrame], dates: pl.Series) -> pl.DataFrame:
         return pl.DataFrame(schema={"date": pl.Date, "asset_id": pl.String})
     rows = on_dates(union(pl.concat(seen), ["asset_id"]), dates)
     return rows.unique().sort("date", "asset_id")
+
+
+def last_known(tables: Tables) -> date:
+    """Return the latest date on which a company reported, or, without fundamentals, on which any row appeared.
+
+    Examples
+    --------
+    >>> kf.asof.last_known(kf.load_bundled())
+    datetime.date(2026, 10, 7)
+    """
+    frames = [frame for _, frame in tables if "available_at" in frame.columns]
+    if tables.fundamentals is not None:
+        frames = [tables.fundamentals]
+    elif tables.universe is not None or not frames:
+        frames = [frame.rename({"date": "available_at"}) for _, frame in tables if "date" in frame.columns]
+    latest = [frame["available_at"].max() for frame in frames]
+    return max(day for day in latest if isinstance(day, date))

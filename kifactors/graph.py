@@ -1,0 +1,162 @@
+"""The supplier network on every date, as compressed sparse rows, and what flows through it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kifactors import _kernels
+from kifactors.cross_section import date_offsets
+from kifactors.definition import SupplierTies
+
+__all__ = ["TieGraph", "propagate", "tie_graph", "weighted_customers"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TieGraph:
+    """Named ties between the nodes of each date.
+
+    nodes : (n) frame of (date, asset_id), sorted; every supplier and customer is one.
+    offsets : (dates + 1,) where the nodes of a date begin.
+    rows : (n + 1,) where the ties of a supplier begin in `customers` and `flow`.
+    customers : (ties,) node number of the customer.
+    flow : (ties,) W = R * Phi, the share of the supplier's revenue that is AI infrastructure if the customer's is.
+    undisclosed : (n,) 1 - sum of named R: anonymous customers and what no filing splits.
+    """
+
+    nodes: pl.DataFrame
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    customers: NDArray[np.int64]
+    flow: Floats
+    undisclosed: Floats
+
+
+def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: float) -> TieGraph:
+    """Build the graph of every date from the ties in force.
+
+    Parameters
+    ----------
+    ties : polars.DataFrame
+        date, supplier_id, customer_id (null: anonymous), customer_label, revenue_share, ai_share (null:
+        `default_flow_share`), as `asof.revenue_ties` returns them.
+    nodes : polars.DataFrame
+        (date, asset_id) sorted and unique; suppliers and customers that are missing are added.
+
+    Notes
+    -----
+    Printed shares are rounded: a supplier whose named shares add to slightly more than 1 is scaled to 1, so
+    that the propagation stays a contraction.
+
+    Examples
+    --------
+    >>> ties = pl.DataFrame({"date": [1, 1], "supplier_id": ["a", "a"], "customer_id": ["b", None],
+    ...     "customer_label": ["B", "Customer A"], "revenue_share": [0.3, 0.2], "ai_share": [0.5, None]})
+    >>> graph = tie_graph(ties, pl.DataFrame({"date": [1], "asset_id": ["a"]}), default_flow_share=1.0)
+    >>> graph.nodes["asset_id"].to_list(), graph.flow.tolist(), graph.undisclosed.tolist()
+    (['a', 'b'], [0.15], [0.7, 1.0])
+    """
+    named = ties.filter(pl.col("customer_id").is_not_null())
+    ends = [
+        ties.select("date", asset_id="supplier_id"),
+        named.select("date", asset_id="customer_id"),
+    ]
+    nodes = pl.concat([nodes.select("date", "asset_id"), *ends]).unique().sort("date", "asset_id")
+    number = nodes.with_row_index("node")
+    edges = (
+        named.join(number.rename({"asset_id": "supplier_id", "node": "supplier"}), on=["date", "supplier_id"])
+        .join(number.rename({"asset_id": "customer_id", "node": "customer"}), on=["date", "customer_id"])
+        .sort("supplier", "customer", "customer_label")
+    )
+    supplier = edges["supplier"].to_numpy().astype(np.int64)
+    share = edges["revenue_share"].to_numpy()
+    total = np.bincount(supplier, weights=share, minlength=nodes.height)
+    scale = 1.0 / np.maximum(total, 1.0)
+    ai_share = edges["ai_share"].fill_null(default_flow_share).to_numpy()
+    rows = np.append(0, np.bincount(supplier, minlength=nodes.height).cumsum(dtype=np.int64))
+    return TieGraph(
+        nodes=nodes,
+        offsets=date_offsets(nodes),
+        rows=rows,
+        customers=edges["customer"].to_numpy().astype(np.int64),
+        flow=share * ai_share * scale[supplier],
+        undisclosed=1.0 - np.minimum(total, 1.0),
+    )
+
+
+def propagate(
+    graph: TieGraph,
+    *,
+    theta: Floats,
+    disclosed: Floats,
+    undisclosed: Floats | None = None,
+    ties: SupplierTies,
+    n_threads: int | None = None,
+) -> _kernels.Propagated:
+    """Solve for the AI-attributable revenue share r of every node (METHODOLOGY section 6).
+
+    Parameters
+    ----------
+    theta : (n,) array
+        AI share of capex of each node, 0 where unknown.
+    disclosed : (n,) array
+        s, the disclosed AI share of own revenue, 0 where unknown.
+    undisclosed : (n,) array, optional
+        Share of revenue taken as pure AI demand on top of the ties: `graph.undisclosed` for the upper bound.
+    ties : SupplierTies
+        delta, tolerance and max_tiers.
+
+    Notes
+    -----
+    r_i = max(s_i, sum_j W_ij (theta_j + delta (1 - theta_j) r_j)), iterated from r = s until the bound
+    c delta / (1 - delta) of the remaining error, c the largest last change, is below `tolerance`.
+
+    References
+    ----------
+    Katz (1953), Psychometrika 18. Acemoglu, Carvalho, Ozdaglar, Tahbaz-Salehi (2012), Econometrica 80(5).
+
+    Examples
+    --------
+    Supplier a earns 40 % from b, b 50 % from pioneer c whose capex is 60 % AI; delta is 0.5. b: 0.5 * 0.6 =
+    0.3; a: 0.4 * 0.5 * 0.3 = 0.06.
+
+    >>> ties = pl.DataFrame({"date": [1, 1], "supplier_id": ["a", "b"], "customer_id": ["b", "c"],
+    ...     "customer_label": ["b", "c"], "revenue_share": [0.4, 0.5], "ai_share": [1.0, 1.0]})
+    >>> graph = tie_graph(ties, ties.select("date", asset_id="supplier_id"), default_flow_share=1.0)
+    >>> found = propagate(graph, theta=np.array([0, 0, 0.6]), disclosed=np.zeros(3),
+    ...     ties=kf.definition.SupplierTies())
+    >>> found.revenue.round(6).tolist()
+    [0.06, 0.3, 0.0]
+    """
+    return _kernels.propagate(
+        graph.rows,
+        graph.customers,
+        graph.flow,
+        theta,
+        disclosed,
+        np.zeros_like(theta) if undisclosed is None else undisclosed,
+        graph.offsets,
+        delta=ties.delta,
+        tolerance=ties.tolerance,
+        max_tiers=ties.max_tiers,
+        n_threads=n_threads,
+    )
+
+
+def weighted_customers(graph: TieGraph, values: Floats) -> Floats:
+    """Return sum_j W_ij values_j for every node i; NaN counts as 0.
+
+    Examples
+    --------
+    >>> ties = pl.DataFrame({"date": [1], "supplier_id": ["a"], "customer_id": ["b"], "customer_label": ["b"],
+    ...     "revenue_share": [0.4], "ai_share": [1.0]})
+    >>> graph = tie_graph(ties, ties.select("date", asset_id="supplier_id"), default_flow_share=1.0)
+    >>> weighted_customers(graph, np.array([9.0, 0.5])).tolist()
+    [0.2, 0.0]
+    """
+    supplier = np.repeat(np.arange(graph.nodes.height), np.diff(graph.rows))
+    flowing = graph.flow * np.nan_to_num(values)[graph.customers]
+    return np.bincount(supplier, weights=flowing, minlength=graph.nodes.height)

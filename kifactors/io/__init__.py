@@ -1,0 +1,6 @@
+"""Files: tables of a folder in, scores in one Parquet file out and in."""
+
+from kifactors.io._scores import read_scores, write_scores
+from kifactors.io._tables import read_tables, table_files
+
+__all__ = ["read_scores", "read_tables", "table_files", "write_scores"]

@@ -1,0 +1,95 @@
+"""Scores in one Parquet file that is either whole or not there."""
+
+import os
+import secrets
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+
+from kifactors.errors import DataError
+from kifactors.scores import Scores
+
+__all__ = ["read_scores", "write_scores"]
+
+TEXT_COLUMNS = ["asset_id", "ticker", "role"]
+
+
+def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
+    """Write scores to one Parquet file, definition and input fingerprints in its metadata.
+
+    The file is written under a temporary name in the same folder, flushed to the disk and renamed, so that a
+    reader sees the old file or the new one, and a killed write destroys nothing.
+
+    Parameters
+    ----------
+    scores : Scores
+    path : path
+        An existing file is replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        The path, for chaining.
+
+    Raises
+    ------
+    DataError
+        The folder does not exist or cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    if not isinstance(scores, Scores):
+        raise DataError(f"write_scores takes Scores; got {type(scores).__name__}.")
+    path = Path(path)
+    table = scores.to_arrow()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                pq.write_table(table, file, compression="zstd", use_dictionary=TEXT_COLUMNS, write_page_checksum=True)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise DataError(f"scores cannot be written to {path}: {error.strerror or error}. Check the folder.") from error
+    return path
+
+
+def read_scores(path: str | PathLike[str]) -> Scores:
+    """Read scores that `write_scores` wrote.
+
+    Raises
+    ------
+    DataError
+        The file is absent, cut off, damaged, or was not written by kifactors.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no file {path}. Write scores with kf.write_scores, or check the path.")
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). It may be cut off, damaged or of "
+            "another kind: compute and write it again."
+        ) from error
+    return Scores.from_arrow(table, what=str(path))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where folders can be opened (not on Windows)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,146 @@
+"""Pillar B: how much of its revenue a company earns from AI infrastructure (METHODOLOGY sections 4 and 6)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kifactors import asof
+from kifactors.definition import FactorDefinition
+from kifactors.graph import TieGraph, propagate, tie_graph, weighted_customers
+from kifactors.schema import Tables
+
+__all__ = ["SupplierTieDescriptors", "supplier_ties"]
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierTieDescriptors:
+    """Result of `supplier_ties`.
+
+    descriptors : (date, asset_id, ai_revenue, ai_revenue_low, ai_revenue_high, demand_growth).
+    convergence : (date, tie_sweeps, tie_error_bound), a row per date of `descriptors`.
+    """
+
+    descriptors: pl.DataFrame
+    convergence: pl.DataFrame
+
+
+def supplier_ties(
+    tables: Tables,
+    live: pl.DataFrame,
+    capex: pl.DataFrame,
+    dates: pl.Series,
+    definition: FactorDefinition,
+    *,
+    n_threads: int | None = None,
+) -> SupplierTieDescriptors:
+    """Return the descriptors of pillar B for every live asset.
+
+    Parameters
+    ----------
+    tables : Tables
+        `revenue_ties`, `ai_revenue_share`, `tie_disclosures`.
+    live : polars.DataFrame
+        (date, asset_id) of the assets live on each date, sorted.
+    capex : polars.DataFrame
+        theta and abnormal_capex of the live assets, as `capex_intensity` returns them.
+    dates : polars.Series
+        The score dates of `live`.
+    definition : FactorDefinition
+
+    Returns
+    -------
+    SupplierTieDescriptors
+        - ``ai_revenue``       r = max(s, x), x_i = sum_j W_ij (theta_j + delta (1 - theta_j) r_j), in [0, 1]
+        - ``ai_revenue_low``   the same: s and x are both lower bounds
+        - ``ai_revenue_high``  the fixed point with the largest disclosed share of any scope, undiscounted, and
+          the undisclosed remainder (anonymous customers included) as pure AI demand. A customer nobody has
+          looked at is undisclosed as a whole
+        - ``demand_growth``    d_i = sum_j W_ij a_j
+
+        Null for suppliers that are not covered, unless the definition says ``uncovered = "zero"``.
+
+    References
+    ----------
+    Cohen, Frazzini (2008), JF 63(4). Menzly, Ozbas (2010), JF 65(4).
+
+    Examples
+    --------
+    A supplier discloses 20 % AI products (s = 0.2) and earns 50 % from a pioneer with theta 0.6: x = 0.3, so
+    r = 0.3; with the other 50 % of its revenue as pure AI demand, and a pioneer of whose own revenue nothing
+    is known (0.6 + 0.5 * 0.4 * 1 = 0.8), at most 0.5 * 0.8 + 0.5 = 0.9.
+
+    >>> day = pl.date(2024, 1, 1)
+    >>> tables = kf.Tables(
+    ...     revenue_ties=pl.select(supplier_id=pl.lit("a"), customer_id=pl.lit("p"), customer_label=pl.lit("P"),
+    ...         revenue_share=0.5, period_end=pl.date(2023, 12, 31), available_at=day),
+    ...     ai_revenue_share=pl.select(asset_id=pl.lit("a"), share=0.2, scope=pl.lit("ai"),
+    ...         period_end=pl.date(2023, 12, 31), available_at=day))
+    >>> dates = kf.calendar.score_dates(["2024-01-31"])
+    >>> capex = pl.DataFrame({"date": [dates[0]] * 2, "asset_id": ["a", "p"], "theta": [0.0, 0.6],
+    ...     "abnormal_capex": [0.0, 0.1]})
+    >>> found = kf.pillars.supplier_ties(tables, capex, capex, dates, kf.FactorDefinition())
+    >>> [None if x is None else round(x, 6) for x in found.descriptors.filter(asset_id="a").row(0)[2:]]
+    [0.3, 0.3, 0.9, 0.05]
+    >>> found.descriptors.filter(asset_id="p")["ai_revenue"].to_list()
+    [None]
+    """
+    time, spec = definition.time, definition.supplier_ties
+    ties = asof.revenue_ties(tables.revenue_ties, tables.tie_disclosures, dates, time=time)
+    graph = tie_graph(ties, live, default_flow_share=spec.default_flow_share)
+    nodes = _node_inputs(tables, graph, capex, dates, definition)
+    theta, low, broad, growth = (
+        nodes[name].to_numpy() for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
+    )
+    found = propagate(graph, theta=theta, disclosed=low, ties=spec, n_threads=n_threads)
+    # The limit from r up is the limit from s up, and never below r by a rounding.
+    start = np.maximum(broad, found.revenue)
+    upper = propagate(
+        graph, theta=theta, disclosed=start, undisclosed=graph.undisclosed, ties=spec, n_threads=n_threads
+    )
+    key = ["date", "asset_id"]
+    covered = nodes["covered"] | (spec.uncovered == "zero")
+    values = {
+        "ai_revenue": found.revenue,
+        "ai_revenue_low": found.revenue,
+        "ai_revenue_high": upper.revenue,
+        "demand_growth": weighted_customers(graph, growth),
+    }
+    columns = [_where(covered, name, numbers) for name, numbers in values.items()]
+    frame = graph.nodes.with_columns(columns)
+    return SupplierTieDescriptors(
+        live.select(key).join(frame, on=key, how="left", maintain_order="left"),
+        graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
+            tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
+            tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
+        ),
+    )
+
+
+def _node_inputs(
+    tables: Tables, graph: TieGraph, capex: pl.DataFrame, dates: pl.Series, definition: FactorDefinition
+) -> pl.DataFrame:
+    """theta, a, s and its undiscounted twin, and who is covered, aligned with the nodes of the graph."""
+    key = ["date", "asset_id"]
+    weights = definition.supplier_ties.scope_weights()
+    scopes = [scope for scope, weight in weights.items() if weight > 0]
+    shares = asof.ai_revenue_share(tables.ai_revenue_share, dates, time=definition.time)
+    disclosed = shares.group_by(key).agg(
+        disclosed=(pl.col("share") * pl.col("scope").replace_strict(weights, return_dtype=pl.Float64)).max(),
+        disclosed_high=pl.col("share").max(),
+    )
+    covered = asof.covered_suppliers(tables, dates, time=definition.time, scopes=scopes)
+    return (
+        graph.nodes.join(capex.select(*key, "theta", "abnormal_capex"), on=key, how="left")
+        .join(disclosed, on=key, how="left")
+        .join(covered.with_columns(covered=pl.lit(value=True)), on=key, how="left", maintain_order="left")
+        .with_columns(
+            pl.col("theta", "disclosed", "disclosed_high", "abnormal_capex").fill_null(0.0),
+            pl.col("covered").fill_null(value=False),
+        )
+    )
+
+
+def _where(known: pl.Series, name: str, values: NDArray[np.float64]) -> pl.Expr:
+    return pl.when(known).then(pl.Series(values)).alias(name)

@@ -1,0 +1,202 @@
+"""`Scores`: the result table, with the definition and the inputs that made it."""
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from kifactors.calendar import parse_date
+from kifactors.definition import FactorDefinition
+from kifactors.errors import DataError, DateError, MissingColumnError
+from kifactors.schema import SCORES, coerce
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["METADATA_KEY", "Scores"]
+
+METADATA_KEY = b"kifactors"
+KEY = ("date", "asset_id")
+
+
+class Scores:
+    """Dated exposures and scores, immutable; made by `AIInfrastructureExposure.compute` or `read_scores`.
+
+    Speaks ``__arrow_c_stream__``: ``pyarrow.table(scores)``, ``polars.DataFrame(scores)``,
+    ``duckdb.sql("from scores")`` take it as it is.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        The columns of `kifactors.schema.SCORES`, sorted and unique on (date, asset_id).
+    definition : FactorDefinition
+        The definition that made it.
+    inputs : dict of str to str
+        Digest of the content of each input table.
+    dates : iterable of date
+        The dates that were computed; one without any asset has no rows.
+    diagnostics : polars.DataFrame
+        A row per date: assets, known, tie_sweeps, tie_error_bound, neutral_score.
+    """
+
+    __slots__ = ("dates", "definition", "diagnostics", "frame", "inputs")
+
+    frame: pl.DataFrame
+    definition: FactorDefinition
+    inputs: dict[str, str]
+    dates: tuple[date, ...]
+    diagnostics: pl.DataFrame
+
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        definition: FactorDefinition,
+        *,
+        inputs: dict[str, str],
+        dates: Iterable[date],
+        diagnostics: pl.DataFrame,
+    ) -> None:
+        for name, value in {
+            "frame": frame,
+            "definition": definition,
+            "inputs": dict(inputs),
+            "dates": tuple(dates),
+            "diagnostics": diagnostics,
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Scores is immutable; compute again, or work on scores.to_polars().")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.frame, self.definition, self.inputs, self.dates, self.diagnostics)
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def __repr__(self) -> str:
+        span = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) > 1 else str(self.dates[0])
+        return (
+            f"Scores({len(self.dates)} date(s), {span}, {self.frame['asset_id'].n_unique()} assets, "
+            f"definition {self.definition.fingerprint()[:8]})\n{self.frame}"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.frame._repr_html_()  # noqa: SLF001
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:  # noqa: PLW3201
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the long frame, sorted on (date, asset_id)."""
+        return self.frame
+
+    def to_arrow(self) -> "pa.Table":
+        """Return an Arrow table: date32, large_string, float64; definition and fingerprints in its metadata."""
+        schema = SCORES.arrow().with_metadata({METADATA_KEY: json.dumps(self._provenance()).encode()})
+        return self.frame.to_arrow().cast(schema)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return a pandas frame with a (date, asset_id) index; dates are datetime64, unknown numbers NaN."""
+        import pandas as pd
+
+        columns = {
+            c.name: c.to_list() if c.dtype == pl.String else c.to_numpy() for c in self.frame.iter_columns()
+        }
+        return pd.DataFrame(columns).set_index(list(KEY))
+
+    def at(self, day: str | date) -> "Scores":
+        """Return the scores of one computed date.
+
+        Raises
+        ------
+        DateError
+            The date was not computed; the nearest computed one is named.
+        """
+        wanted = parse_date(day)
+        if wanted not in self.dates:
+            nearest = min(self.dates, key=lambda known: abs((known - wanted).days))
+            raise DateError(f"there are no scores for {wanted}; the nearest computed date is {nearest}.")
+        return Scores(
+            self.frame.filter(pl.col("date") == wanted),
+            self.definition,
+            inputs=self.inputs,
+            dates=(wanted,),
+            diagnostics=self.diagnostics.filter(pl.col("date") == wanted),
+        )
+
+    def top(self, n: int = 10, *, by: str = "exposure") -> pl.DataFrame:
+        """Return the n largest of each date, largest first; unknown values are left out, ties go by asset_id."""
+        self._check(by)
+        return (
+            self.frame.filter(pl.col(by).is_not_null())
+            .sort("date", by, "asset_id", descending=[False, True, False])
+            .group_by("date", maintain_order=True)
+            .head(n)
+            .select(self.frame.columns)
+        )
+
+    def wide(self, column: str = "exposure") -> pl.DataFrame:
+        """Return one column as date x asset: a row per computed date, a column per asset, null where unknown."""
+        self._check(column)
+        table = self.frame.pivot(on="asset_id", index="date", values=column, sort_columns=True)
+        return pl.DataFrame({"date": self.dates}).join(table, on="date", how="left", maintain_order="left")
+
+    def _check(self, column: str) -> None:
+        if column not in self.frame.columns or column in KEY:
+            names = ", ".join(name for name in self.frame.columns if name not in KEY)
+            raise MissingColumnError(f"scores have no column {column!r}; they have {names}.")
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "definition": self.definition.to_toml(),
+            "definition_fingerprint": self.definition.fingerprint(),
+            "inputs": self.inputs,
+            "uncovered": self.definition.supplier_ties.uncovered,
+            "dates": [str(day) for day in self.dates],
+            "diagnostics": self.diagnostics.drop("date").to_dict(as_series=False),
+        }
+
+    @classmethod
+    def from_arrow(cls, table: "pa.Table", *, what: str = "scores") -> "Scores":
+        """Rebuild scores from an Arrow table that `to_arrow` made.
+
+        Raises
+        ------
+        DataError
+            The provenance is missing or does not fit, or a column is missing or of another type.
+        """
+        written = (table.schema.metadata or {}).get(METADATA_KEY)
+        if written is None:
+            raise DataError(
+                f"{what} carries no kifactors provenance in its metadata. Write it with kf.write_scores."
+            )
+        try:
+            known = json.loads(written)
+            definition = FactorDefinition.from_toml(known["definition"])
+            dates = [date.fromisoformat(day) for day in known["dates"]]
+            diagnostics = pl.DataFrame({"date": dates, **known["diagnostics"]})
+            inputs, fingerprint = known["inputs"], known["definition_fingerprint"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{what} carries a provenance that cannot be read: {error}.") from error
+        if definition.fingerprint() != fingerprint:
+            raise DataError(
+                f"{what} was made by definition {fingerprint}, and the definition it carries gives "
+                f"{definition.fingerprint()}. It was edited, or made by another release: compute it again."
+            )
+        frame = coerce(SCORES, pl.DataFrame(table))
+        return cls(frame.sort(KEY), definition, inputs=inputs, dates=dates, diagnostics=diagnostics)
+
+
+def _rebuild(
+    frame: pl.DataFrame,
+    definition: FactorDefinition,
+    inputs: dict[str, str],
+    dates: tuple[date, ...],
+    diagnostics: pl.DataFrame,
+) -> Scores:
+    return Scores(frame, definition, inputs=inputs, dates=dates, diagnostics=diagnostics)
