@@ -2,8 +2,8 @@
 
 >>> import kifactors as kf
 >>> scores = kf.AIInfrastructureExposure().compute(kf.load_bundled(), dates=kf.month_ends("2026-09", "2026-10"))
->>> scores.at("2026-10-31").top(1)["ticker"].item()
-'NVDA'
+>>> scores.at("2026-10-31").top(2)["ticker"].to_list()
+['ORCL', 'NVDA']
 """
 
 from kifactors import asof, calendar, cross_section, definition, graph, pillars, schema

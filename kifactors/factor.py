@@ -34,7 +34,7 @@ class AIInfrastructureExposure:
     >>> tables = kf.load_bundled()
     >>> scores = kf.AIInfrastructureExposure().compute(tables, dates=["2026-10-31"])
     >>> scores.top(3).select("ticker", pl.col("exposure").round(3), "role").rows()
-    [('NVDA', 0.738, 'tool_supplier'), ('WDC', 0.712, 'tool_supplier'), ('LITE', 0.706, 'tool_supplier')]
+    [('ORCL', 0.8, 'pioneer'), ('NVDA', 0.738, 'tool_supplier'), ('WDC', 0.712, 'tool_supplier')]
     """
 
     __slots__ = ("definition",)

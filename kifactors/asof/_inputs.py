@@ -221,7 +221,7 @@ def fx_rates(
         right_on="known",
         by="currency",
         strategy="backward",
-        tolerance=f"{time.fx_max_age_days + lag_days}d",
+        tolerance=f"{max(0, time.fx_max_age_days - lag_days)}d",
         check_sortedness=False,
     ).with_columns(
         usd_per_unit=pl.when(pl.col("currency") == "USD").then(1.0).otherwise("usd_per_unit")

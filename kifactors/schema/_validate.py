@@ -12,6 +12,8 @@ from kifactors.schema._inputs import INPUTS
 __all__ = ["check", "validate"]
 
 ROWS_SHOWN = 3
+# The number of a row in the table as it was given; no declared column has a space in its name.
+ROW = "row number"
 
 
 def validate(table: str, data: TableLike) -> pl.DataFrame:
@@ -59,18 +61,18 @@ def check(schema: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
     """Check the values of a coerced frame and return it sorted and unique on its key."""
     if frame.is_empty():
         raise DataError(f"{schema.name} has no rows. Leave the table out if there is nothing to say.")
-    problems = list(_problems(schema, frame))
-    if not problems:
-        unique = _without_repeats(schema, frame)
-        problems = list(_repeated_keys(schema, unique))
-        if not problems:
-            return unique.sort(_key(schema, unique))
-    raise DataError("\n".join(problems))
+    frame = _without_repeats(schema, frame)
+    problems = list(_problems(schema, frame)) or list(_repeated_keys(schema, frame))
+    if problems:
+        raise DataError("\n".join(problems))
+    frame = frame.drop(ROW)
+    return frame.sort(_key(schema, frame))
 
 
 def _problems(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
     for name in frame.columns:
-        yield from _column_problems(schema, schema[name], frame)
+        if name != ROW:
+            yield from _column_problems(schema, schema[name], frame)
     for rule in schema.rules:
         if rule.broken.meta.root_names() and set(rule.broken.meta.root_names()) <= set(frame.columns):
             broken = frame.select(rule.broken.fill_null(value=False).alias("broken"))["broken"]
@@ -119,17 +121,23 @@ def _range_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) ->
 
 
 def _without_repeats(schema: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
-    said = [name for name in frame.columns if name not in {"source", "note"}]
-    # Sorted first, so that which of two equal rows stays does not depend on their order.
-    return frame.sort(frame.columns, nulls_last=True).unique(said, keep="first", maintain_order=True)
+    """Drop rows that say what another one says, before anything is counted or added up."""
+    key = _key(schema, frame)
+    frame = frame.with_row_index(ROW)
+    if not frame.select(pl.struct(key).is_duplicated().any()).item():
+        return frame
+    said = [name for name in frame.columns if name not in {ROW, "source", "note"}]
+    # Which of two equal rows stays must not depend on their order: sort by everything but the number.
+    ordered = frame.sort([name for name in frame.columns if name != ROW], nulls_last=True)
+    return ordered.unique(said, keep="first", maintain_order=True).sort(ROW)
 
 
 def _repeated_keys(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
     key = _key(schema, frame)
     broken = frame.select(pl.struct(key).is_duplicated().alias("broken"))["broken"]
     if broken.any():
-        others = [n for n in frame.columns if n not in (*key, "source", "note")]
-        rows = _rows(schema, frame, broken, *others, numbered=False)
+        others = [n for n in frame.columns if n not in (*key, ROW, "source", "note")]
+        rows = _rows(schema, frame, broken, *others)
         yield (
             f"{schema.name}: rows with one key ({', '.join(key)}) hold different values: {rows}. "
             "Keep one, or give the later one its own available_at."
@@ -142,19 +150,17 @@ def _key(schema: TableSchema, frame: pl.DataFrame) -> list[str]:
     return [name for name in schema.key if name in frame.columns]
 
 
-def _rows(
-    schema: TableSchema, frame: pl.DataFrame, broken: pl.Series, *columns: str, numbered: bool = True
-) -> str:
+def _rows(schema: TableSchema, frame: pl.DataFrame, broken: pl.Series, *columns: str) -> str:
     """Name the first broken rows by number, key and offending value."""
-    where = broken.arg_true().to_list()
+    first = frame.filter(broken).head(ROWS_SHOWN)
     shown = [name for name in dict.fromkeys((*schema.key, *columns)) if name in frame.columns]
     texts = []
-    for row in where[:ROWS_SHOWN]:
-        cells = frame.row(row, named=True)
+    for cells in first.iter_rows(named=True):
         inside = ", ".join(f"{name}={_cell(cells[name])}" for name in shown)
-        texts.append(f"row {row} ({inside})" if numbered else f"({inside})")
-    more = f" and {len(where) - ROWS_SHOWN} more" if len(where) > ROWS_SHOWN else ""
-    return f"{len(where)} row(s): " + "; ".join(texts) + more
+        texts.append(f"row {cells[ROW]} ({inside})")
+    count = broken.sum()
+    more = f" and {count - ROWS_SHOWN} more" if count > ROWS_SHOWN else ""
+    return f"{count} row(s): " + "; ".join(texts) + more
 
 
 def _cell(value: object) -> str:
