@@ -10,6 +10,7 @@ KERNELS = ("_cross_section", "_graph", "_regression", "_ttm")
 DEBUG = os.environ.get("KIFACTORS_CYTHON_DEBUG") == "1"
 
 DIRECTIVES = {
+    "autotestdict": False,
     "language_level": 3,
     "binding": True,
     "boundscheck": DEBUG,

@@ -118,7 +118,8 @@ def score_dates(dates: DatesLike) -> pl.Series:
     >>> kf.calendar.score_dates(["2024-02-29", "2024-01-31"])
     Traceback (most recent call last):
         ...
-    kifactors.errors.DateError: dates must ascend strictly; 2024-01-31 follows 2024-02-29. Sort them and drop repeats.
+    kifactors.errors.DateError: dates must ascend strictly; 2024-01-31 follows 2024-02-29.
+    Sort them and drop repeats.
     """
     series = _series(dates)
     if series.is_empty():

@@ -275,13 +275,13 @@ class FactorDefinition:
             lines += ["", f"[{name}]"]
             for spec in fields(part):
                 value = getattr(part, spec.name)
-                written = f"# {spec.name} =" if value is None else f"{spec.name} = {_toml(value)}"
+                written = f"# {spec.name} = 2" if value is None else f"{spec.name} = {_toml(value)}"
                 lines.append(f"{written}  # {spec.metadata['doc']}")
         return "\n".join(lines) + "\n"
 
     @classmethod
     def from_toml(cls, text: str) -> "FactorDefinition":
-        """Read a definition from TOML text; parameters that are left out keep their default.
+        r"""Read a definition from TOML text; parameters that are left out keep their default.
 
         Raises
         ------
@@ -290,13 +290,13 @@ class FactorDefinition:
 
         Examples
         --------
-        >>> kf.FactorDefinition.from_toml("[supplier_ties]\\ndelta = 0.3").supplier_ties.delta
+        >>> kf.FactorDefinition.from_toml("supplier_ties.delta = 0.3").supplier_ties.delta
         0.3
-        >>> kf.FactorDefinition.from_toml("[composite]\\nrole_treshold = 0.1")
+        >>> kf.FactorDefinition.from_toml("[composite]\nrole_treshold = 0.1")
         Traceback (most recent call last):
             ...
-        kifactors.errors.DefinitionError: [composite] has no key 'role_treshold'; \
-it has capex_intensity, supplier_ties, index_membership, role_threshold.
+        kifactors.errors.DefinitionError: [composite] has no key 'role_treshold';
+        it has capex_intensity, supplier_ties, index_membership, role_threshold.
         """
         try:
             document = tomllib.loads(text)
@@ -304,7 +304,8 @@ it has capex_intensity, supplier_ties, index_membership, role_threshold.
             raise DefinitionError(f"the definition is not valid TOML: {error}.") from error
         version = document.pop("format", FORMAT)
         _require(version == FORMAT, "format", f"{version!r} is not known; this release reads format {FORMAT}")
-        return cls(**{name: _part(name, values) for name, values in document.items()})
+        parts: dict[str, Any] = {name: _part(name, values) for name, values in document.items()}
+        return cls(**parts)
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> "FactorDefinition":

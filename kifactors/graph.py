@@ -159,4 +159,4 @@ def weighted_customers(graph: TieGraph, values: Floats) -> Floats:
     """
     supplier = np.repeat(np.arange(graph.nodes.height), np.diff(graph.rows))
     flowing = graph.flow * np.nan_to_num(values)[graph.customers]
-    return np.bincount(supplier, weights=flowing, minlength=graph.nodes.height)
+    return np.bincount(supplier, weights=flowing, minlength=graph.nodes.height).astype(np.float64, copy=False)

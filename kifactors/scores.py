@@ -85,9 +85,9 @@ class Scores:
         )
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()  # noqa: SLF001
+        return self.frame._repr_html_()
 
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:  # noqa: PLW3201
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def to_polars(self) -> pl.DataFrame:

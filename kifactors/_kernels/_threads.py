@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 from kifactors.errors import DefinitionError
 
@@ -37,5 +38,5 @@ def over_slices(
         return
     cuts = [n_slices * k // threads for k in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]:
+        for done in [pool.submit(work, a, b) for a, b in pairwise(cuts)]:
             done.result()

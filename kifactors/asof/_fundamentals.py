@@ -77,8 +77,8 @@ def trailing_twelve_months(
     >>> kf.asof.trailing_twelve_months(
     ...     facts, at, time=kf.definition.Time(), ttm=kf.definition.TrailingTwelveMonths()
     ... ).select("date", "period_end", "capex", "capex_rule", "revenue", "revenue_rule").rows()
-    [(datetime.date(2024, 2, 2), datetime.date(2023, 12, 31), 100.0, 'annual', 500.0, 'annual'), \
-(datetime.date(2024, 8, 2), datetime.date(2024, 6, 30), 130.0, 'year_to_date', 600.0, 'annual')]
+    [(datetime.date(2024, 2, 2), datetime.date(2023, 12, 31), 100.0, 'annual', 500.0, 'annual'),
+     (datetime.date(2024, 8, 2), datetime.date(2024, 6, 30), 130.0, 'year_to_date', 600.0, 'annual')]
     """
     if fundamentals is None:
         return pl.DataFrame(schema=SCHEMA)

@@ -34,7 +34,7 @@ _FLOAT64_EXACT = 2**53
 class ArrowStream(Protocol):
     """Anything that exports the Arrow C stream: pyarrow, pandas, duckdb, nanoarrow, arro3, narwhals."""
 
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:  # noqa: PLW3201
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a PyCapsule of an ArrowArrayStream."""
 
 
@@ -83,11 +83,11 @@ def read_file(path: str | PathLike[str], *, what: str) -> pl.DataFrame:
     try:
         match kind:
             case "Parquet":
-                return pl.read_parquet(path, memory_map=False)
+                return pl.read_parquet(path)
             case "CSV":
                 return pl.read_csv(path, infer_schema=False)
             case _:
-                return pl.read_ipc(path, memory_map=False)
+                return pl.read_ipc(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
             f"{what}: {path} cannot be read as {kind} ({_first_line(error)}). It may be cut off or of another "

@@ -48,8 +48,8 @@ def validate(table: str, data: TableLike) -> pl.DataFrame:
     >>> kf.schema.validate("ai_capex_share", rows)
     Traceback (most recent call last):
         ...
-    kifactors.errors.DataError: ai_capex_share: column 'share' must be in [0, 1] and is not in 1 row(s): \
-row 0 (asset_id='a', available_at=2024-01-01, share=50.0). It is a fraction; divide percentages by 100.
+    kifactors.errors.DataError: ai_capex_share: column 'share' must be in [0, 1] and is not in 1 row(s):
+    row 0 (asset_id='a', available_at=2024-01-01, share=50.0). It is a fraction; divide percentages by 100.
     """
     if table not in INPUTS:
         raise DataError(f"there is no table {table!r}; the tables are {', '.join(INPUTS)}.")

@@ -132,13 +132,13 @@ cdef Py_ssize_t quarter(Slots s, int32_t low, int32_t high, int32_t wanted, Rule
 
 cdef double four_quarters(Slots s, int32_t day, Rules rules) noexcept nogil:
     """Rule 3: the sum of four consecutive quarters, the last of which ends on day."""
-    cdef Py_ssize_t i = quarter(s, day, day, day, rules), n
+    cdef Py_ssize_t i = quarter(s, day, day, day, rules), _n
     cdef int32_t before
     cdef double total
     if i < 0:
         return NAN
     total = s.value[i]
-    for n in range(3):
+    for _n in range(3):
         before = s.start[i] - 1
         i = quarter(s, before - rules.gap_tolerance, before + rules.gap_tolerance, before, rules)
         if i < 0:
