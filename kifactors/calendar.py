@@ -1,7 +1,7 @@
 """Score dates: ends of months, Fridays, days, exchange sessions; and the check of dates a caller gives."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -81,10 +81,11 @@ def sessions(start: str | date, end: str | date, *, exchange: str = "XNYS") -> l
     first, last = parse_date(start), parse_date(end)
     _ordered(first, last)
     try:
-        book = exchange_calendars.get_calendar(exchange, start=str(first), end=str(last))
+        # A calendar needs an end after its start.
+        book = exchange_calendars.get_calendar(exchange, start=str(first), end=str(last + timedelta(days=7)))
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise DateError(f"no sessions of {exchange} from {first} to {last}: {error}.") from error
-    return [session.date() for session in book.sessions]
+        raise DateError(f"no sessions of {exchange} from {first} to {last}: {str(error).rstrip('.')}.") from error
+    return [session.date() for session in book.sessions if session.date() <= last]
 
 
 def parse_date(value: str | date) -> date:
@@ -140,11 +141,13 @@ def _series(dates: Any) -> pl.Series:
         raise DateError(f"dates is the single value {dates!r}; expected several. Put it into a list.")
     if isinstance(dates, pl.Series):
         series, midnight = dates, False
-    elif hasattr(dates, "dtype"):
+    elif getattr(getattr(dates, "dtype", None), "kind", "") == "M":
         # numpy and pandas have no calendar dates: there, midnight without a zone is one.
-        series, midnight = pl.Series(dates), True
-    else:
+        series, midnight = pl.Series(_microseconds(dates)), True
+    elif isinstance(dates, Iterable):
         return pl.Series([parse_date(value) for value in dates], dtype=pl.Date)
+    else:
+        raise DateError(f"dates is {dates!r}; expected several dates. Give a list.")
     if series.dtype == pl.Date:
         return series
     if midnight and isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is None:
@@ -155,6 +158,12 @@ def _series(dates: Any) -> pl.Series:
         f"dates has type {series.dtype}; expected dates. A time of day or a time zone has no place here: "
         "convert with .date() or .dt.date()."
     )
+
+
+def _microseconds(times: Any) -> Any:
+    """Bring numpy times to a unit polars knows; pandas times and zones stay as they are."""
+    is_numpy = type(times).__module__ == "numpy"
+    return times.astype("datetime64[us]") if is_numpy and times.dtype != "datetime64[D]" else times
 
 
 def _month(value: str | date) -> date:

@@ -65,12 +65,10 @@ def _checked(part: str, name: str, value: Any, rule: Mapping[str, Any]) -> Any:
     if value is None and rule["optional"]:
         return None
     kind = int if rule["optional"] else rule["kind"]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    fits = isinstance(value, kind) and not isinstance(value, bool)
+    fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
     if fits and kind in (int, float):
         fits = (
-            math.isfinite(value)
+            _is_finite(value)
             and (rule["low"] is None or value >= rule["low"])
             and (rule["high"] is None or value <= rule["high"])
             and (rule["below"] is None or value < rule["below"])
@@ -81,7 +79,15 @@ def _checked(part: str, name: str, value: Any, rule: Mapping[str, Any]) -> Any:
         raise DefinitionError(
             f"{part}.{name} = {value!r} is not allowed; expected {_allowed(kind, rule)}. {rule['doc']}."
         )
-    return value
+    # A plain Python value, whatever subclass came: it is written to TOML and into the fingerprint.
+    return kind(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
 
 
 def _allowed(kind: type, rule: Mapping[str, Any]) -> str:
@@ -303,7 +309,7 @@ class FactorDefinition:
         except tomllib.TOMLDecodeError as error:
             raise DefinitionError(f"the definition is not valid TOML: {error}.") from error
         version = document.pop("format", FORMAT)
-        _require(version == FORMAT, "format", f"{version!r} is not known; this release reads format {FORMAT}")
+        _require(version == FORMAT and type(version) is int, "format", f"{version!r} is not known; this release reads format {FORMAT}")
         parts: dict[str, Any] = {name: _part(name, values) for name, values in document.items()}
         return cls(**parts)
 

@@ -1,7 +1,8 @@
 """`Scores`: the result table, with the definition and the inputs that made it."""
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import polars as pl
 from kifactors.calendar import parse_date
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, DateError, MissingColumnError
-from kifactors.schema import SCORES, coerce
+from kifactors.schema import SCORES, check, coerce
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "Scores"]
 
 METADATA_KEY = b"kifactors"
+FORMAT = 1
 KEY = ("date", "asset_id")
 
 
@@ -34,7 +36,7 @@ class Scores:
         The columns of `kifactors.schema.SCORES`, sorted and unique on (date, asset_id).
     definition : FactorDefinition
         The definition that made it.
-    inputs : dict of str to str
+    inputs : mapping of str to str
         Digest of the content of each input table.
     dates : iterable of date
         The dates that were computed; one without any asset has no rows.
@@ -42,69 +44,80 @@ class Scores:
         A row per date: assets, known, tie_sweeps, tie_error_bound, neutral_score.
     """
 
-    __slots__ = ("dates", "definition", "diagnostics", "frame", "inputs")
+    __slots__ = ("_diagnostics", "_frame", "_inputs", "dates", "definition")
 
-    frame: pl.DataFrame
-    definition: FactorDefinition
-    inputs: dict[str, str]
     dates: tuple[date, ...]
-    diagnostics: pl.DataFrame
+    definition: FactorDefinition
+    _frame: pl.DataFrame
+    _diagnostics: pl.DataFrame
+    _inputs: dict[str, str]
 
     def __init__(
         self,
         frame: pl.DataFrame,
         definition: FactorDefinition,
         *,
-        inputs: dict[str, str],
+        inputs: Mapping[str, str],
         dates: Iterable[date],
         diagnostics: pl.DataFrame,
     ) -> None:
-        for name, value in {
-            "frame": frame,
-            "definition": definition,
-            "inputs": dict(inputs),
-            "dates": tuple(dates),
-            "diagnostics": diagnostics,
-        }.items():
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_frame", frame)
+        object.__setattr__(self, "_diagnostics", diagnostics)
+        object.__setattr__(self, "_inputs", dict(inputs))
+        object.__setattr__(self, "dates", tuple(dates))
+        object.__setattr__(self, "definition", definition)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Scores is immutable; compute again, or work on scores.to_polars().")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("Scores is immutable; compute again, or work on scores.to_polars().")
+
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.frame, self.definition, self.inputs, self.dates, self.diagnostics)
+        return _rebuild, (self._frame, self.definition, self._inputs, self.dates, self._diagnostics)
 
     def __len__(self) -> int:
-        return self.frame.height
+        return self._frame.height
 
     def __repr__(self) -> str:
         span = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) > 1 else str(self.dates[0])
         return (
-            f"Scores({len(self.dates)} date(s), {span}, {self.frame['asset_id'].n_unique()} assets, "
-            f"definition {self.definition.fingerprint()[:8]})\n{self.frame}"
+            f"Scores({len(self.dates)} date(s), {span}, {self._frame['asset_id'].n_unique()} assets, "
+            f"definition {self.definition.fingerprint()[:8]})\n{self._frame}"
         )
 
     def _repr_html_(self) -> str:
-        return self.frame._repr_html_()
+        return self._frame._repr_html_()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digest of the content of each input table."""
+        return dict(self._inputs)
+
+    @property
+    def diagnostics(self) -> pl.DataFrame:
+        """A row per date: assets, known, tie_sweeps, tie_error_bound, and why a neutral score is missing."""
+        return self._diagnostics.clone()
+
     def to_polars(self) -> pl.DataFrame:
         """Return the long frame, sorted on (date, asset_id)."""
-        return self.frame
+        # A clone shares the data and keeps an assignment to it from reaching the scores.
+        return self._frame.clone()
 
     def to_arrow(self) -> "pa.Table":
         """Return an Arrow table: date32, large_string, float64; definition and fingerprints in its metadata."""
         schema = SCORES.arrow().with_metadata({METADATA_KEY: json.dumps(self._provenance()).encode()})
-        return self.frame.to_arrow().cast(schema)
+        return self._frame.to_arrow().cast(schema)
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return a pandas frame with a (date, asset_id) index; dates are datetime64, unknown numbers NaN."""
         import pandas as pd
 
         columns = {
-            c.name: c.to_list() if c.dtype == pl.String else c.to_numpy() for c in self.frame.iter_columns()
+            c.name: c.to_list() if c.dtype == pl.String else c.to_numpy() for c in self._frame.iter_columns()
         }
         return pd.DataFrame(columns).set_index(list(KEY))
 
@@ -121,45 +134,45 @@ class Scores:
             nearest = min(self.dates, key=lambda known: abs((known - wanted).days))
             raise DateError(f"there are no scores for {wanted}; the nearest computed date is {nearest}.")
         return Scores(
-            self.frame.filter(pl.col("date") == wanted),
+            self._frame.filter(pl.col("date") == wanted),
             self.definition,
-            inputs=self.inputs,
+            inputs=self._inputs,
             dates=(wanted,),
-            diagnostics=self.diagnostics.filter(pl.col("date") == wanted),
+            diagnostics=self._diagnostics.filter(pl.col("date") == wanted),
         )
 
     def top(self, n: int = 10, *, by: str = "exposure") -> pl.DataFrame:
         """Return the n largest of each date, largest first; unknown values are left out, ties go by asset_id."""
-        self._check(by)
+        self._check_column(by)
+        place = pl.int_range(pl.len()).over("date")
         return (
-            self.frame.filter(pl.col(by).is_not_null())
+            self._frame.filter(pl.col(by).is_not_null())
             .sort("date", by, "asset_id", descending=[False, True, False])
-            .group_by("date", maintain_order=True)
-            .head(n)
-            .select(self.frame.columns)
+            .filter(place < max(n, 0))
         )
 
     def wide(self, column: str = "exposure") -> pl.DataFrame:
         """Return one column as date x asset: a row per computed date, a column per asset, null where unknown."""
-        self._check(column)
-        table = self.frame.pivot(on="asset_id", index="date", values=column, sort_columns=True)
+        self._check_column(column)
+        table = self._frame.pivot(on="asset_id", index="date", values=column, sort_columns=True)
         return pl.DataFrame({"date": self.dates}).join(table, on="date", how="left", maintain_order="left")
 
-    def _check(self, column: str) -> None:
-        if column not in self.frame.columns or column in KEY:
-            names = ", ".join(name for name in self.frame.columns if name not in KEY)
+    def _check_column(self, column: str) -> None:
+        if column not in self._frame.columns or column in KEY:
+            names = ", ".join(name for name in self._frame.columns if name not in KEY)
             raise MissingColumnError(f"scores have no column {column!r}; they have {names}.")
 
     def _provenance(self) -> dict[str, Any]:
-        return {
-            "format": 1,
+        content = {
+            "format": FORMAT,
             "definition": self.definition.to_toml(),
             "definition_fingerprint": self.definition.fingerprint(),
-            "inputs": self.inputs,
+            "inputs": self._inputs,
             "uncovered": self.definition.supplier_ties.uncovered,
             "dates": [str(day) for day in self.dates],
-            "diagnostics": self.diagnostics.drop("date").to_dict(as_series=False),
+            "diagnostics": self._diagnostics.drop("date").to_dict(as_series=False),
         }
+        return {**content, "digest": _digest(content)}
 
     @classmethod
     def from_arrow(cls, table: "pa.Table", *, what: str = "scores") -> "Scores":
@@ -168,28 +181,57 @@ class Scores:
         Raises
         ------
         DataError
-            The provenance is missing or does not fit, or a column is missing or of another type.
+            The provenance is missing, damaged or of another release; a column is missing or of another type; a
+            value is outside its range, a key repeats, or a date was not computed.
         """
-        written = (table.schema.metadata or {}).get(METADATA_KEY)
-        if written is None:
+        definition, known = _read_provenance(table, what)
+        dates = [date.fromisoformat(day) for day in known["dates"]]
+        diagnostics = pl.DataFrame({"date": dates, **known["diagnostics"]})
+        frame = coerce(SCORES, _without_metadata(table))
+        frame = check(SCORES, frame, drop_repeats=False)
+        others = frame.filter(~pl.col("date").is_in(dates))
+        if others.height:
             raise DataError(
-                f"{what} carries no kifactors provenance in its metadata. Write it with kf.write_scores."
+                f"{what} has rows on {others['date'][0]}, which its provenance does not name as computed. Compute "
+                "and write it again."
             )
-        try:
-            known = json.loads(written)
-            definition = FactorDefinition.from_toml(known["definition"])
-            dates = [date.fromisoformat(day) for day in known["dates"]]
-            diagnostics = pl.DataFrame({"date": dates, **known["diagnostics"]})
-            inputs, fingerprint = known["inputs"], known["definition_fingerprint"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{what} carries a provenance that cannot be read: {error}.") from error
-        if definition.fingerprint() != fingerprint:
-            raise DataError(
-                f"{what} was made by definition {fingerprint}, and the definition it carries gives "
-                f"{definition.fingerprint()}. It was edited, or made by another release: compute it again."
-            )
-        frame = coerce(SCORES, pl.DataFrame(table))
-        return cls(frame.sort(KEY), definition, inputs=inputs, dates=dates, diagnostics=diagnostics)
+        return cls(frame, definition, inputs=known["inputs"], dates=dates, diagnostics=diagnostics)
+
+
+def _read_provenance(table: "pa.Table", what: str) -> tuple[FactorDefinition, dict[str, Any]]:
+    written = (table.schema.metadata or {}).get(METADATA_KEY)
+    if written is None:
+        raise DataError(
+            f"{what} carries no kifactors provenance in its metadata. Write it with kf.write_scores."
+        )
+    try:
+        known = json.loads(written)
+        digest = known.pop("digest")
+        if known["format"] != FORMAT:
+            raise DataError(f"it is of format {known['format']!r}; this release reads format {FORMAT}")
+        if digest != _digest(known):
+            raise DataError("its digest does not fit: it is damaged or was edited")
+        definition = FactorDefinition.from_toml(known["definition"])
+        fingerprint = known["definition_fingerprint"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{what} carries a provenance that cannot be read ({error}). Compute and write it again."
+        ) from error
+    if definition.fingerprint() != fingerprint:
+        raise DataError(
+            f"{what} was made by definition {fingerprint}, and the definition it carries gives "
+            f"{definition.fingerprint()}. It was made by another release: compute it again."
+        )
+    return definition, known
+
+
+def _without_metadata(table: "pa.Table") -> "pa.Table":
+    """Drop what fields say of themselves: polars stops the process on field metadata that is damaged."""
+    return type(table).from_arrays(table.columns, names=table.column_names)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _rebuild(

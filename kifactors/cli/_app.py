@@ -34,6 +34,10 @@ ARTICLE_SUPPLIER = "NVDA"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 out = Console(highlight=False)
+if not out.is_terminal:
+    # In a pipe or a file there is no edge to fit.
+    out = Console(highlight=False, width=120)
+messages = Console(stderr=True, highlight=False, markup=False)
 
 
 class Every(StrEnum):
@@ -78,12 +82,11 @@ def demonstration(
     out.print(ranking(latest, top=25))
     unknown = latest.to_polars()["exposure"].null_count()
     out.print(f"{unknown} more companies are unknown, not 0: nothing tells their exposure yet.")
-    out.print(
-        "capex, ties, index: pillar scores; coverage: weight of the pillars that are known; - is unknown.\n"
-    )
+    out.print("capex, ties, index: pillar scores; coverage: weight of known pillars.\n")
     year_ends = [day for day in dates if day.month == 12]
     out.print(history(scores, _article_companies(tables), [*year_ends, dates[-1]]))
-    out.print(f"\n{len(scores):,} scores on {len(dates)} dates written to {write_scores(scores, DEMO_FILE)}")
+    path = write_scores(scores, DEMO_FILE)
+    out.print(f"\n{len(scores):,} scores on {len(dates)} dates written to {path}", soft_wrap=True)
 
 
 @app.command()
@@ -106,7 +109,7 @@ def score(
     scores = _compute(tables, dates, factor)
     write_scores(scores, out_file)
     known = scores.to_polars()["exposure"].count()
-    Console(stderr=True, highlight=False).print(
+    messages.print(
         f"{len(scores):,} rows on {len(dates)} dates ({known:,} with a known exposure) written to {out_file}",
         soft_wrap=True,
     )
@@ -155,6 +158,8 @@ def _dates(tables: Tables, every: Every | None, first: date, last: date | None) 
     """List the score dates; without a last one, up to the period that holds the last report."""
     limit = last or date.max
     last = last or asof.last_known(tables)
+    if last < first:
+        raise DateError(f"the range starts on {first}, after its end or the last report on {last}. Give other dates.")
     if every is None and tables.universe is not None:
         known = tables.universe["date"].unique().sort()
         return known.filter(known.is_between(first, last)).to_list()

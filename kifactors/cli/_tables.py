@@ -5,6 +5,7 @@ from datetime import date
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from kifactors.scores import Scores
@@ -12,29 +13,32 @@ from kifactors.scores import Scores
 __all__ = ["history", "ranking"]
 
 UNKNOWN = "unknown"
+# Columns and the widths they keep where the terminal is narrow; only a long ticker gives way.
+COLUMNS = {
+    "": 2,
+    "ticker": 6,
+    "exposure": 8,
+    "low-high": 9,
+    "role": 13,
+    "capex": 5,
+    "ties": 5,
+    "index": 5,
+    "coverage": 8,
+}
 ROLE_STYLES = {"pioneer": "cyan", "tool_supplier": "green", "both": "magenta"}
 
 
 def ranking(scores: Scores, *, top: int) -> Table:
     """Return the ranking by exposure at the one date of `scores`."""
     table = _table(f"AI infrastructure exposure, {scores.dates[-1]}")
-    for name, justify in (
-        ("", "right"),
-        ("ticker", "left"),
-        ("exposure", "right"),
-        ("low-high", "right"),
-        ("role", "left"),
-        ("capex", "right"),
-        ("ties", "right"),
-        ("index", "right"),
-        ("coverage", "right"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for name, width in COLUMNS.items():
+        left = name in {"ticker", "role"}
+        table.add_column(name, justify="left" if left else "right", no_wrap=True, min_width=width)
     for place, row in enumerate(scores.top(top).iter_rows(named=True), start=1):
         style = ROLE_STYLES.get(row["role"], "")
         table.add_row(
             str(place),
-            row["ticker"] or row["asset_id"],
+            escape(row["ticker"] or row["asset_id"]),
             f"{row['exposure']:.3f}",
             f"{row['exposure_low']:.2f}-{row['exposure_high']:.2f}",
             f"[{style}]{row['role']}[/]" if style else row["role"],
@@ -57,7 +61,7 @@ def history(scores: Scores, names: dict[str, str], dates: Iterable[date]) -> Tab
     known = {(row["asset_id"], row["date"]): row["exposure"] for row in frame.iter_rows(named=True)}
     for asset_id, label in names.items():
         values = [known.get((asset_id, day)) for day in dates]
-        table.add_row(label, *(UNKNOWN if value is None else f"{value:.3f}" for value in values))
+        table.add_row(escape(label), *(UNKNOWN if value is None else f"{value:.3f}" for value in values))
     return table
 
 

@@ -40,7 +40,9 @@ def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
 
     if not isinstance(scores, Scores):
         raise DataError(f"write_scores takes Scores; got {type(scores).__name__}.")
-    path = Path(path)
+    target, path = path, Path(path)
+    if not path.name:
+        raise DataError(f"scores cannot be written to {os.fspath(target)!r}: it names no file. Add a file name.")
     table = scores.to_arrow()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
@@ -76,7 +78,7 @@ def read_scores(path: str | PathLike[str]) -> Scores:
         raise DataError(f"there is no file {path}. Write scores with kf.write_scores, or check the path.")
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path} cannot be read as Parquet ({str(error).splitlines()[0]}). It may be cut off, damaged or of "
             "another kind: compute and write it again."

@@ -1,6 +1,7 @@
 """From whatever a caller holds to a polars frame with the declared columns and types. No value is judged."""
 
 import difflib
+import re
 import sys
 from collections.abc import Mapping
 from os import PathLike
@@ -99,15 +100,24 @@ def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
     if isinstance(data, pl.DataFrame):
         return data, False
     if isinstance(data, pl.LazyFrame):
-        _present(schema, data.collect_schema().names())
-        return data.collect(), False
+        try:
+            _present(schema, data.collect_schema().names())
+            return data.collect(), False
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(f"{schema.name}: the lazy frame cannot be collected ({_first_line(error)}).") from error
     if isinstance(data, (str, PathLike)):
         is_csv = Path(data).suffix.lower() == ".csv"
         return read_file(data, what=schema.name), is_csv
     if _is_pandas(data):
-        return pl.DataFrame(_with_named_index(schema, data)), False
+        data = _with_named_index(schema, data)
     if hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping):
-        return pl.DataFrame(data), False
+        try:
+            return pl.DataFrame(data), False
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{schema.name}: the columns make no table ({_first_line(error)}). Give each column once, of one "
+                "type and of one length."
+            ) from error
     raise DataError(
         f"{schema.name}: expected a polars, pandas or Arrow table, a mapping of columns, or the path of a "
         f"Parquet, CSV or Arrow file; got {type(data).__name__}. Convert it first."
@@ -140,14 +150,20 @@ def _present(schema: TableSchema, given: list[str]) -> list[str]:
             f"Rename or add it; the columns are {', '.join(schema.names)}."
         )
     absent = [name for name in schema.names if name not in given]
-    for extra in set(given) - set(schema.names):
-        close = difflib.get_close_matches(extra, absent, n=1, cutoff=0.85)
+    for extra in sorted(set(given) - set(schema.names)):
+        close = difflib.get_close_matches(_plain(extra), absent, n=1, cutoff=0.85)
         if close:
             raise MissingColumnError(
                 f"{schema.name} has a column {extra!r} that is not declared and looks like {close[0]!r}, "
                 f"which is absent. Rename it to {close[0]!r}, or drop it."
             )
     return [name for name in schema.names if name in given]
+
+
+def _plain(name: str) -> str:
+    """Write marketCap, MARKET_CAP and "Market Cap" alike: market_cap."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[\s\-.]+", "_", words).casefold()
 
 
 def _column(schema: TableSchema, values: pl.Series, *, from_text: bool, midnight: bool) -> pl.Series:

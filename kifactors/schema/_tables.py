@@ -59,7 +59,10 @@ class Tables:
     ['a', 'b']
     """  # fmt: skip
 
-    __slots__ = ("_fingerprints", *INPUTS)
+    __slots__ = ("_fingerprints", "_frames")
+
+    _frames: dict[str, pl.DataFrame]
+    _fingerprints: dict[str, str]
 
     universe: pl.DataFrame | None
     fundamentals: pl.DataFrame | None
@@ -100,12 +103,22 @@ class Tables:
         }
         if all(data is None for name, data in given.items() if name != "assets"):
             raise DataError(f"Tables needs at least one table; the tables are {', '.join(INPUTS)}.")
-        for name, data in given.items():
-            object.__setattr__(self, name, None if data is None else validate(name, data))
+        frames = {name: validate(name, data) for name, data in given.items() if data is not None}
+        object.__setattr__(self, "_frames", frames)
         object.__setattr__(self, "_fingerprints", {})
+
+    def __getattr__(self, name: str) -> pl.DataFrame | None:
+        if name not in INPUTS:
+            raise AttributeError(f"Tables has no attribute {name!r}; the tables are {', '.join(INPUTS)}.")
+        # A clone shares the data and keeps an assignment to it from reaching the table inside.
+        frame = self._frames.get(name)
+        return None if frame is None else frame.clone()
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Tables is immutable; use tables.replace({name}=...).")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Tables is immutable; use tables.replace({name}=None).")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (dict(self),)
@@ -133,11 +146,10 @@ class Tables:
 
     def fingerprints(self) -> dict[str, str]:
         """Return a stable digest of the content of each table; names (`assets`) are left out."""
-        known: dict[str, str] = self._fingerprints  # type: ignore[attr-defined]
         for name, frame in self:
-            if name not in known and name != "assets":
-                known[name] = fingerprint(frame)
-        return dict(known)
+            if name not in self._fingerprints and name != "assets":
+                self._fingerprints[name] = fingerprint(frame)
+        return dict(self._fingerprints)
 
 
 def _rebuild(frames: dict[str, pl.DataFrame]) -> Tables:

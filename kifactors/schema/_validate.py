@@ -54,14 +54,15 @@ def validate(table: str, data: TableLike) -> pl.DataFrame:
     if table not in INPUTS:
         raise DataError(f"there is no table {table!r}; the tables are {', '.join(INPUTS)}.")
     schema = INPUTS[table]
-    return check(schema, coerce(schema, data))
-
-
-def check(schema: TableSchema, frame: pl.DataFrame) -> pl.DataFrame:
-    """Check the values of a coerced frame and return it sorted and unique on its key."""
+    frame = coerce(schema, data)
     if frame.is_empty():
-        raise DataError(f"{schema.name} has no rows. Leave the table out if there is nothing to say.")
-    frame = _without_repeats(schema, frame)
+        raise DataError(f"{table} has no rows. Leave the table out if there is nothing to say.")
+    return check(schema, frame)
+
+
+def check(schema: TableSchema, frame: pl.DataFrame, *, drop_repeats: bool = True) -> pl.DataFrame:
+    """Check the values of a coerced frame and return it sorted and unique on its key."""
+    frame = _without_repeats(schema, frame) if drop_repeats else frame.with_row_index(ROW)
     problems = list(_problems(schema, frame)) or list(_repeated_keys(schema, frame))
     if problems:
         raise DataError("\n".join(problems))
@@ -73,12 +74,14 @@ def _problems(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
     for name in frame.columns:
         if name != ROW:
             yield from _column_problems(schema, schema[name], frame)
+    # An optional column that is absent is unknown in every row.
+    absent = [c for c in schema.columns if c.name not in frame.columns]
+    full = frame.with_columns(pl.lit(None, c.dtype).alias(c.name) for c in absent)
     for rule in schema.rules:
-        if rule.broken.meta.root_names() and set(rule.broken.meta.root_names()) <= set(frame.columns):
-            broken = frame.select(rule.broken.fill_null(value=False).alias("broken"))["broken"]
-            if broken.any():
-                rows = _rows(schema, frame, broken, rule.column)
-                yield f"{schema.name}: {rule.says}, in {rows}. {_sentence(rule.remedy)}"
+        broken = full.select(rule.broken.fill_null(value=False).alias("broken"))["broken"]
+        if broken.any():
+            rows = _rows(schema, frame, broken, rule.column)
+            yield f"{schema.name}: {rule.says}, in {rows}. {_sentence(rule.remedy)}"
 
 
 def _column_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) -> Iterator[str]:
