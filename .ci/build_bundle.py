@@ -56,7 +56,11 @@ def fundamentals(source: pl.DataFrame) -> pl.DataFrame:
 
 def index_membership(source: pl.DataFrame) -> pl.DataFrame:
     """Keep memberships that reach into 2015 or later; without an announcement the effective date counts."""
-    quality = pl.when(pl.col("start_quality") == "effective").then(pl.lit("")).otherwise(pl.lit("; start at or before"))
+    quality = (
+        pl.when(pl.col("start_quality") == "effective")
+        .then(pl.lit(""))
+        .otherwise(pl.lit("; start at or before"))
+    )
     return source.filter(pl.col("end").is_null() | (pl.col("end") > MEMBERSHIP_FROM)).select(
         "index_id", "asset_id", "start", "end", available_at="start", source=pl.col("source") + quality
     )

@@ -61,7 +61,9 @@ def main() -> None:
         for place, line in enumerate(row["stated"] or ["no statement in the bundled data"]):
             print(f"  {'stated' if place == 0 else '':8}  {line}")
         print(f"  reported  {(row['reported'] or ['no filing in the bundled data: unknown'])[0]}\n")
-    others = [f"{e}: {w}" for e, w in article_figures().select("entity", "what").rows() if (e, w) not in PERIODS]
+    others = [
+        f"{e}: {w}" for e, w in article_figures().select("entity", "what").rows() if (e, w) not in PERIODS
+    ]
     print("Not comparable with a filing: " + "; ".join(others) + ".")
 
 

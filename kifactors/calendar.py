@@ -84,7 +84,9 @@ def sessions(start: str | date, end: str | date, *, exchange: str = "XNYS") -> l
         # A calendar needs an end after its start.
         book = exchange_calendars.get_calendar(exchange, start=str(first), end=str(last + timedelta(days=7)))
     except (ValueError, exchange_calendars.errors.CalendarError) as error:
-        raise DateError(f"no sessions of {exchange} from {first} to {last}: {str(error).rstrip('.')}.") from error
+        raise DateError(
+            f"no sessions of {exchange} from {first} to {last}: {str(error).rstrip('.')}."
+        ) from error
     return [session.date() for session in book.sessions if session.date() <= last]
 
 

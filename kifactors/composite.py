@@ -32,9 +32,7 @@ class Combined:
     reasons: pl.DataFrame
 
 
-def combine(
-    panel: pl.DataFrame, definition: FactorDefinition, *, n_threads: int | None = None
-) -> Combined:
+def combine(panel: pl.DataFrame, definition: FactorDefinition, *, n_threads: int | None = None) -> Combined:
     """Scale the descriptors, add up the pillars, centre and scale the composite, neutralize it.
 
     Parameters
@@ -197,9 +195,7 @@ def _role(definition: FactorDefinition) -> pl.Expr:
     )
 
 
-def _with_neutral_score(
-    panel: pl.DataFrame, n_threads: int | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _with_neutral_score(panel: pl.DataFrame, n_threads: int | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     dates = panel.select(pl.col("date").unique(maintain_order=True))
     if "industry" not in panel.columns:
         nothing = pl.lit(None, pl.Float64)

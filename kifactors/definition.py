@@ -128,7 +128,9 @@ class TrailingTwelveMonths(_Part):
 class CapexIntensity(_Part):
     """Pillar A (METHODOLOGY section 5): weights of its descriptors and the smallest usable revenue."""
 
-    min_revenue: float = _parameter(10e6, "revenue below it (in the company's currency) gives no ratio", low=0.0)
+    min_revenue: float = _parameter(
+        10e6, "revenue below it (in the company's currency) gives no ratio", low=0.0
+    )
     capex_to_revenue: float = _parameter(0.45, "weight of capex_to_revenue", low=0.0)
     abnormal_capex: float = _parameter(0.25, "weight of abnormal_capex", low=0.0)
     capex_pool_share: float = _parameter(0.15, "weight of capex_pool_share", low=0.0)
@@ -139,7 +141,9 @@ class CapexIntensity(_Part):
 class SupplierTies(_Part):
     """Pillar B (METHODOLOGY sections 4 and 6): propagation along ties, and the weights of its descriptors."""
 
-    delta: float = _parameter(0.5, "what a tie passes on of the customer's own AI revenue", low=0.0, below=1.0)
+    delta: float = _parameter(
+        0.5, "what a tie passes on of the customer's own AI revenue", low=0.0, below=1.0
+    )
     tolerance: float = _parameter(1e-10, "error bound at which the iteration stops", low=1e-15, high=1e-3)
     max_tiers: int | None = _parameter(None, "customers further away than this many steps are left out; absent: "
                                        "none", low=0, optional=True)  # fmt: skip
@@ -262,16 +266,16 @@ class FactorDefinition:
                 )
         c, a, b, s = self.composite, self.capex_intensity, self.supplier_ties, self.screening
         total = c.capex_intensity + c.supplier_ties + c.index_membership
-        _require(
-            abs(total - 1.0) < 1e-9, "composite", f"pillar weights add to {total:g}; they must add to 1"
-        )
+        _require(abs(total - 1.0) < 1e-9, "composite", f"pillar weights add to {total:g}; they must add to 1")
         _require(
             a.capex_to_revenue > 0, "capex_intensity", "capex_to_revenue needs a weight above 0: A is null without it"
         )  # fmt: skip
+        _require(b.ai_revenue > 0, "supplier_ties", "ai_revenue needs a weight above 0: B is null without it")
         _require(
-            b.ai_revenue > 0, "supplier_ties", "ai_revenue needs a weight above 0: B is null without it"
+            s.stay_percentile <= s.enter_percentile,
+            "screening",
+            "stay_percentile must not exceed enter_percentile",
         )
-        _require(s.stay_percentile <= s.enter_percentile, "screening", "stay_percentile must not exceed enter_percentile")
 
     def to_toml(self) -> str:
         """Write the definition as TOML, each parameter with its meaning as a comment."""
@@ -309,7 +313,11 @@ class FactorDefinition:
         except tomllib.TOMLDecodeError as error:
             raise DefinitionError(f"the definition is not valid TOML: {error}.") from error
         version = document.pop("format", FORMAT)
-        _require(version == FORMAT and type(version) is int, "format", f"{version!r} is not known; this release reads format {FORMAT}")
+        _require(
+            version == FORMAT and type(version) is int,
+            "format",
+            f"{version!r} is not known; this release reads format {FORMAT}",
+        )
         parts: dict[str, Any] = {name: _part(name, values) for name, values in document.items()}
         return cls(**parts)
 

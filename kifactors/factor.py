@@ -85,7 +85,9 @@ class AIInfrastructureExposure:
             `tables` is not a `Tables`; money in two currencies meets without a rate.
         """
         if not isinstance(tables, Tables):
-            raise DataError(f"tables is a {type(tables).__name__}; expected kf.Tables(fundamentals=..., ...).")
+            raise DataError(
+                f"tables is a {type(tables).__name__}; expected kf.Tables(fundamentals=..., ...)."
+            )
         wanted = score_dates(dates)
         _check_universe(tables.universe, wanted)
         frames, diagnostics = [], []
@@ -129,7 +131,9 @@ def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.
     seen = asof.live_assets(tables, dates, time=definition.time)
     if tables.universe is None:
         return seen.with_columns(eligible=pl.lit(value=True))
-    universe = tables.universe.filter(pl.col("date").is_in(dates.implode())).with_columns(eligible=pl.lit(value=True))
+    universe = tables.universe.filter(pl.col("date").is_in(dates.implode())).with_columns(
+        eligible=pl.lit(value=True)
+    )
     others = seen.join(universe, on=KEY, how="anti")
     return (
         pl.concat([universe, others], how="diagonal")
@@ -153,12 +157,16 @@ def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:
 
 
 def _blocks(tables: Tables, dates: pl.Series) -> Iterator[pl.Series]:
-    assets = max(
-        frame[column].n_unique()
-        for _, frame in tables
-        for column in ("asset_id", "supplier_id")
-        if column in frame.columns
-    ) if any({"asset_id", "supplier_id"} & set(frame.columns) for _, frame in tables) else 1
+    assets = (
+        max(
+            frame[column].n_unique()
+            for _, frame in tables
+            for column in ("asset_id", "supplier_id")
+            if column in frame.columns
+        )
+        if any({"asset_id", "supplier_id"} & set(frame.columns) for _, frame in tables)
+        else 1
+    )
     size = max(MIN_BLOCK_DATES, BLOCK_ROWS // assets)
     for start in range(0, len(dates), size):
         yield dates[start : start + size]

@@ -39,7 +39,7 @@ def offsets_of(lengths) -> NDArray[np.int64]:
 
 
 @st.composite
-def panels(draw, *, scales=(1.0, 1e-3, 1e12), non_negative=False, known=False) -> Panel:
+def panels(draw, *, scales=(1.0, 1e-3, 1e12)) -> Panel:
     """Draw empty dates, single assets, ties, unknown values, constants, and constants with rounding noise."""
     lengths = draw(st.lists(st.integers(0, 9), max_size=5))
     parts = [np.empty(0)]
@@ -63,10 +63,6 @@ def panels(draw, *, scales=(1.0, 1e-3, 1e12), non_negative=False, known=False) -
     masks = [np.array(draw(st.lists(st.booleans(), **many)), np.uint8) for _ in range(2)]
     if draw(st.booleans()):
         masks[1][:] = 1
-    if non_negative:
-        values = np.abs(values)
-    if known:
-        values, weights = np.nan_to_num(values), np.nan_to_num(weights)
     return Panel(values, weights, masks[0], masks[1], offsets_of(lengths))
 
 
@@ -104,10 +100,12 @@ def regressions(draw) -> Regression:
     n = panel.values.size
     many = {"min_size": n, "max_size": n}
     codes = np.array(draw(st.lists(st.sampled_from([-1, 0, 0, 0, 1, 1, 3]), **many)), np.int32)
-    controls = np.array(
-        [draw(st.lists(st.integers(-9, 9), **many)) for _ in range(draw(st.integers(0, 2)))], float
-    ).reshape(-1, n)
-    special = draw(st.sampled_from(["as drawn", "as drawn", "collinear", "constant", "by industry", "unknown"]))
+    controls = np.empty((draw(st.integers(0, 2)), n))
+    for row in controls:
+        row[:] = draw(st.lists(st.integers(-9, 9), **many))
+    special = draw(
+        st.sampled_from(["as drawn", "as drawn", "collinear", "constant", "by industry", "unknown"])
+    )
     if controls.size and special == "collinear":
         controls[-1] = 2.0 * controls[0] + 1.0 if len(controls) == 2 else 0.0
     elif controls.size and special == "constant":
@@ -268,7 +266,9 @@ def fiscal_rows(rng: np.random.Generator, asset: int) -> list[Row]:
                     periods.append((metric, start + odd[0], max(start + odd[0], ends[i] + odd[1])))
         for _ in range(rng.integers(0, 4)):
             start = rng.integers(ends[0] - 400, ends[-1])
-            periods.append((metric, start, start + rng.choice([30, 79, 90, 100, 181, 273, 349, 365, 380, 381, 730])))
+            periods.append(
+                (metric, start, start + rng.choice([30, 79, 90, 100, 181, 273, 349, 365, 380, 381, 730]))
+            )
     rows = []
     for metric, start, end in periods:
         seen = end + rng.integers(15, 100)
@@ -346,7 +346,11 @@ def tie_tables(draw, *, anonymous=True) -> pl.DataFrame:
 def all_nodes(ties: pl.DataFrame) -> pl.DataFrame:
     """Every name on every date, so that graphs of subsets of one table share their nodes."""
     dates = ties["date"].unique().sort() if ties.height else pl.Series("date", [0])
-    return dates.to_frame("date").join(pl.DataFrame({"asset_id": list(NAMES)}), how="cross").sort("date", "asset_id")
+    return (
+        dates.to_frame("date")
+        .join(pl.DataFrame({"asset_id": list(NAMES)}), how="cross")
+        .sort("date", "asset_id")
+    )
 
 
 def fields_of(record) -> tuple:

@@ -40,7 +40,9 @@ def imported_rooms(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kifactors":
             parts = (node.module or "").split(".")
-            yield from [parts[1]] if len(parts) > 1 else [a.name for a in node.names if a.name != "__version__"]
+            yield from (
+                [parts[1]] if len(parts) > 1 else [a.name for a in node.names if a.name != "__version__"]
+            )
         elif isinstance(node, ast.Import):
             yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("kifactors."))
 
@@ -66,7 +68,8 @@ def test_only_asof_reads_available_at(path):
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and ast.get_docstring(node) is not None
     }
     texts = [
         node.value

@@ -91,7 +91,10 @@ class TestTrailingTwelveMonths:
     @pytest.mark.parametrize(("days", "expected"), [(10, True), (11, False)])
     def test_gap_and_overlap_up_to_ten_days(self, days, expected):
         for shift in (days, -days):
-            last = [(str(D(s) + timedelta(shift)), str(D(e) + timedelta(shift)), v, at) for s, e, v, at in QUARTERS[3:]]
+            last = [
+                (str(D(s) + timedelta(shift)), str(D(e) + timedelta(shift)), v, at)
+                for s, e, v, at in QUARTERS[3:]
+            ]
             end = last[0][1]
             found = capex_on(facts(*both(*QUARTERS[:3], *last)), "2024-05-20")
             assert found == ((100, "four_quarters", end) if expected else None)
@@ -159,7 +162,10 @@ class TestTrailingTwelveMonths:
         assert ttm(None, "2024-03-01").is_empty()
 
     def test_three_years_of_history_within_twenty_days(self):
-        years = [(f"{y}-01-01", f"{y}-12-31", v, "2024-02-01") for y, v in ((2020, 1), (2021, 2), (2022, 3), (2023, 4))]
+        years = [
+            (f"{y}-01-01", f"{y}-12-31", v, "2024-02-01")
+            for y, v in ((2020, 1), (2021, 2), (2022, 3), (2023, 4))
+        ]
         row = ttm(facts(*both(*years)), "2024-03-01").row(0, named=True)
         assert [row[n] for n in ("capex", "capex_1y", "capex_2y", "capex_3y")] == [4, 3, 2, 1]
         moved = [*years[1:], ("2020-01-26", "2021-01-25", 1, "2024-02-01")]
@@ -234,9 +240,7 @@ def test_each_scope_has_its_own_latest_unexpired_period():
     )
     at = score_dates(["2024-06-30", "2024-07-02", "2025-07-03", "2025-07-04", "2025-10-02", "2025-10-03"])
     found = asof.ai_revenue_share(table, at, time=Time())
-    by_day = {
-        str(day[0]): dict(rows.select("scope", "share").rows()) for day, rows in found.group_by("date")
-    }
+    by_day = {str(day[0]): dict(rows.select("scope", "share").rows()) for day, rows in found.group_by("date")}
     assert by_day == {
         "2024-06-30": {"ai": 0.1, "data_center": 0.5},
         "2024-07-02": {"ai": 0.2, "data_center": 0.5},
@@ -251,7 +255,14 @@ def ties(*rows):
         "revenue_ties",
         pl.DataFrame(
             [("s", c, c, v, D(end), D(at)) for c, v, end, at in rows],
-            schema=["supplier_id", "customer_id", "customer_label", "revenue_share", "period_end", "available_at"],
+            schema=[
+                "supplier_id",
+                "customer_id",
+                "customer_label",
+                "revenue_share",
+                "period_end",
+                "available_at",
+            ],
             orient="row",
         ),
     )
@@ -268,9 +279,7 @@ def read_filings(*rows):
 
 def customers(table, disclosures, *days):
     found = asof.revenue_ties(table, disclosures, score_dates(list(days)), time=Time())
-    return {
-        str(day): sorted(found.filter(pl.col("date") == D(day))["customer_id"].to_list()) for day in days
-    }
+    return {str(day): sorted(found.filter(pl.col("date") == D(day))["customer_id"].to_list()) for day in days}
 
 
 def test_a_set_of_ties_replaces_the_earlier_set_whole_and_expires():
@@ -306,7 +315,9 @@ def test_an_older_set_told_later_never_counts():
 
 def test_coverage_is_any_unexpired_row_of_a_weighty_scope():
     tables = kf.Tables(
-        ai_revenue_share=shares(("broad", 0.4, "2023-12-31", "2024-02-01"), ("ai", 0.4, "2024-12-31", "2025-02-01")),
+        ai_revenue_share=shares(
+            ("broad", 0.4, "2023-12-31", "2024-02-01"), ("ai", 0.4, "2024-12-31", "2025-02-01")
+        ),
         tie_disclosures=read_filings(("2023-12-31", "2024-02-01")),
     )
     dates = score_dates(["2024-02-01", "2024-02-02", "2025-01-31", "2025-02-02"])
@@ -319,14 +330,22 @@ def test_coverage_is_any_unexpired_row_of_a_weighty_scope():
 def memberships(*rows):
     frame = pl.DataFrame(
         [("m", a, D(s), e and D(e), D(at)) for a, s, e, at in rows],
-        schema={"index_id": pl.String, "asset_id": pl.String, "start": pl.Date, "end": pl.Date, "available_at": pl.Date},
+        schema={
+            "index_id": pl.String,
+            "asset_id": pl.String,
+            "start": pl.Date,
+            "end": pl.Date,
+            "available_at": pl.Date,
+        },
         orient="row",
     )
     return kf.schema.validate("index_membership", frame)
 
 
 def test_membership_counts_from_announcement_to_removal():
-    table = memberships(("a", "2024-06-24", "2024-12-23", "2024-06-14"), ("b", "2024-06-24", None, "2024-06-24"))
+    table = memberships(
+        ("a", "2024-06-24", "2024-12-23", "2024-06-14"), ("b", "2024-06-24", None, "2024-06-24")
+    )
     dates = score_dates(["2024-06-14", "2024-06-15", "2024-06-25", "2024-12-22", "2024-12-23"])
     found = asof.index_membership(table, dates, time=Time())
     assert [(str(d), a) for d, a in found.select("date", "asset_id").rows()] == [
@@ -347,7 +366,9 @@ def test_rates_are_the_latest_known_and_missing_ones_are_an_error():
     assert asof.fx_rates(fx, wanted, **options).sort("currency")["usd_per_unit"].to_list() == [1.1, 1.0]
     for day in ("2024-01-31", "2024-03-04"):  # not yet known; too old
         late = wanted.with_columns(date=pl.lit(D(day)))
-        with pytest.raises(kf.KifactorsError, match=rf"fx has no rate for EUR on {day} .* the pool needs one"):
+        with pytest.raises(
+            kf.KifactorsError, match=rf"fx has no rate for EUR on {day} .* the pool needs one"
+        ):
             asof.fx_rates(fx, late, **options)
     with pytest.raises(kf.KifactorsError, match="fx has no rate for EUR"):
         asof.fx_rates(None, wanted, **options)

@@ -20,7 +20,9 @@ def _examples():
         # Compiled modules have no source to read examples from.
         if not (module.__file__ or "").endswith(".py"):
             continue
-        for test in doctest.DocTestFinder().find(module, globs={**vars(module), "kf": kf, "pl": pl, "np": np}):
+        for test in doctest.DocTestFinder().find(
+            module, globs={**vars(module), "kf": kf, "pl": pl, "np": np}
+        ):
             if test.examples:
                 yield pytest.param(test, id=test.name)
 

@@ -29,9 +29,9 @@ def year(asset, capex, revenue, currency="USD"):
 
 
 def ai_shares(**shares):
-    return pl.DataFrame({"asset_id": list(shares), "share": [float(v) for v in shares.values()]}).with_columns(
-        scope=pl.lit("ai"), period_end=date(2023, 12, 31), available_at=KNOWN
-    )
+    return pl.DataFrame(
+        {"asset_id": list(shares), "share": [float(v) for v in shares.values()]}
+    ).with_columns(scope=pl.lit("ai"), period_end=date(2023, 12, 31), available_at=KNOWN)
 
 
 def universe(assets, **columns):
@@ -40,7 +40,10 @@ def universe(assets, **columns):
 
 def members(*assets, index="m", **columns):
     return pl.DataFrame({"asset_id": list(assets), **columns}).with_columns(
-        index_id=pl.lit(index), start=date(2020, 1, 1), end=pl.lit(None, pl.Date), available_at=date(2020, 1, 1)
+        index_id=pl.lit(index),
+        start=date(2020, 1, 1),
+        end=pl.lit(None, pl.Date),
+        available_at=date(2020, 1, 1),
     )
 
 
@@ -52,7 +55,9 @@ def compute(dates=(DAY,), definition=None, **tables):
 class TestCapexIntensity:
     def test_theta_zero_is_exactly_zero_without_fundamentals(self):
         row = compute(ai_capex_share=theta(a=0))["a"]
-        assert [row[n] for n in ("capex_to_revenue", "abnormal_capex", "capex_pool_share", "guided_capex")] == [0.0] * 4
+        assert [
+            row[n] for n in ("capex_to_revenue", "abnormal_capex", "capex_pool_share", "guided_capex")
+        ] == [0.0] * 4
 
     def test_theta_above_zero_without_fundamentals_is_unknown(self):
         row = compute(ai_capex_share=theta(a=0.5))["a"]
@@ -69,7 +74,9 @@ class TestCapexIntensity:
         assert row["capex_pool_share"] == 1.0
 
     def test_intensity_above_one_counts_as_one_and_refunds_as_zero(self):
-        facts = pl.concat([year("a", 300e6, 100e6), year("b", -1e6, 100e6)]).with_columns(note=pl.lit("refund"))
+        facts = pl.concat([year("a", 300e6, 100e6), year("b", -1e6, 100e6)]).with_columns(
+            note=pl.lit("refund")
+        )
         rows = compute(ai_capex_share=theta(a=0.8, b=0.8), fundamentals=facts)
         assert [rows[n]["capex_to_revenue"] for n in "ab"] == [0.8, 0.0]
         assert [rows[n]["capex_pool_share"] for n in "ab"] == [1.0, 0.0]
@@ -87,14 +94,26 @@ class TestCapexIntensity:
         assert compute(ai_capex_share=theta(b=0), fundamentals=facts)["b"]["capex_pool_share"] == 0.0
 
     def test_guidance_is_converted_at_the_rate_of_its_day(self):
-        guidance = pl.DataFrame({"asset_id": ["a"], "low": [300e6], "high": [300e6], "currency": ["EUR"]}).with_columns(
+        guidance = pl.DataFrame(
+            {"asset_id": ["a"], "low": [300e6], "high": [300e6], "currency": ["EUR"]}
+        ).with_columns(
             period_start=date(2024, 1, 1), period_end=date(2024, 12, 31), available_at=date(2024, 3, 1)
         )
         fx = pl.DataFrame(
-            {"date": [date(2024, 3, 1), date(2024, 6, 1)], "currency": ["EUR"] * 2, "usd_per_unit": [1.2, 9.0]}
+            {
+                "date": [date(2024, 3, 1), date(2024, 6, 1)],
+                "currency": ["EUR"] * 2,
+                "usd_per_unit": [1.2, 9.0],
+            }
         )
-        tables = {"ai_capex_share": theta(a=0.5), "fundamentals": year("a", 200e6, 1e9), "capex_guidance": guidance}
-        assert compute(**tables, fx=fx)["a"]["guided_capex"] == pytest.approx(0.5 * (360 / 200 - 1), abs=1e-12)
+        tables = {
+            "ai_capex_share": theta(a=0.5),
+            "fundamentals": year("a", 200e6, 1e9),
+            "capex_guidance": guidance,
+        }
+        assert compute(**tables, fx=fx)["a"]["guided_capex"] == pytest.approx(
+            0.5 * (360 / 200 - 1), abs=1e-12
+        )
         with pytest.raises(MissingRateError, match="EUR on 2024-03-01"):
             compute(**tables)
 
@@ -117,9 +136,15 @@ class TestSupplierTies:
         assert compute(ai_revenue_share=shares)["a"]["ai_revenue"] is None
 
     def test_covered_without_ties_is_zero_and_uncovered_is_null(self):
-        read = pl.DataFrame({"supplier_id": ["a"], "period_end": [date(2023, 12, 31)], "available_at": [KNOWN]})
+        read = pl.DataFrame(
+            {"supplier_id": ["a"], "period_end": [date(2023, 12, 31)], "available_at": [KNOWN]}
+        )
         rows = compute(tie_disclosures=read, ai_capex_share=theta(b=0))
-        assert (rows["a"]["ai_revenue"], rows["a"]["ai_revenue_high"], rows["a"]["demand_growth"]) == (0.0, 1.0, 0.0)
+        assert (rows["a"]["ai_revenue"], rows["a"]["ai_revenue_high"], rows["a"]["demand_growth"]) == (
+            0.0,
+            1.0,
+            0.0,
+        )
         assert rows["a"]["role"] == "none"
         assert rows["b"]["ai_revenue"] is None
 
@@ -163,7 +188,9 @@ class TestComposite:
         rows = compute(
             ai_capex_share=theta(pioneer=1, both=1, unknown=1),
             fundamentals=facts,
-            ai_revenue_share=ai_shares(both=0.5, supplier=0.5, member=0.0, nothing=0.0, below=0.0199, at=0.02),
+            ai_revenue_share=ai_shares(
+                both=0.5, supplier=0.5, member=0.0, nothing=0.0, below=0.0199, at=0.02
+            ),
             index_membership=members("member", "supplier"),
         )
         assert {name: row["role"] for name, row in rows.items()} == {
@@ -184,7 +211,10 @@ class TestComposite:
 
     def test_the_market_itself_scores_zero(self):
         caps = [4e9, 1e9, 5e9]
-        rows = compute(ai_revenue_share=ai_shares(a=0.6, b=0.3, c=0.0), universe=universe(["a", "b", "c"], market_cap=caps))
+        rows = compute(
+            ai_revenue_share=ai_shares(a=0.6, b=0.3, c=0.0),
+            universe=universe(["a", "b", "c"], market_cap=caps),
+        )
         scores = [rows[n]["score"] for n in "abc"]
         assert np.average(scores, weights=caps) == pytest.approx(0, abs=1e-12)
         assert np.mean(np.square(scores[:2])) == pytest.approx(1, abs=1e-12)
@@ -198,7 +228,8 @@ class TestComposite:
             return rows["a"]["score"], rows["d"]["score"]
 
         without = compute(
-            ai_revenue_share=ai_shares(a=0.6, b=0.3, c=0.0), universe=universe(list("abc"), market_cap=[4e9, 1e9, 5e9])
+            ai_revenue_share=ai_shares(a=0.6, b=0.3, c=0.0),
+            universe=universe(list("abc"), market_cap=[4e9, 1e9, 5e9]),
         )
         assert with_cap(None)[0] == without["a"]["score"]
         assert with_cap(None)[1] > with_cap(None)[0]
@@ -222,15 +253,21 @@ class TestComposite:
         design = np.column_stack([industry == i for i in np.unique(industry)] + [np.log(caps)]).astype(float)
         root = caps**0.25
         beta = np.linalg.lstsq(design * root[:, None], score * root, rcond=None)[0]
-        assert [rows[n]["neutral_score"] for n in names] == pytest.approx(list(score - design @ beta), abs=1e-9)
+        assert [rows[n]["neutral_score"] for n in names] == pytest.approx(
+            list(score - design @ beta), abs=1e-9
+        )
         assert [rows[n]["score_fitted"] for n in names] == pytest.approx(list(design @ beta), abs=1e-9)
 
     def test_neutral_score_reasons(self):
         def reason(**columns):
             names = list("abc")
-            tables = kf.Tables(ai_revenue_share=ai_shares(a=0.5, b=0.2, c=0.1), universe=universe(names, **columns))
+            tables = kf.Tables(
+                ai_revenue_share=ai_shares(a=0.5, b=0.2, c=0.1), universe=universe(names, **columns)
+            )
             scores = kf.AIInfrastructureExposure().compute(tables, [DAY])
-            return scores.diagnostics["neutral_score"].item(), scores.to_polars()["neutral_score"].null_count()
+            return scores.diagnostics["neutral_score"].item(), scores.to_polars()[
+                "neutral_score"
+            ].null_count()
 
         assert reason() == ("the universe has no industries", 3)
         assert reason(industry=["x", "x", "x"]) == ("fitted", 0)
@@ -260,14 +297,18 @@ class TestComposite:
 
 class TestDatesAndUniverse:
     def test_a_date_before_any_data_has_no_rows_and_can_be_asked_for(self):
-        scores = kf.AIInfrastructureExposure().compute(kf.Tables(ai_revenue_share=ai_shares(a=0.5)), ["1990-01-31", DAY])
+        scores = kf.AIInfrastructureExposure().compute(
+            kf.Tables(ai_revenue_share=ai_shares(a=0.5)), ["1990-01-31", DAY]
+        )
         assert len(scores.at("1990-01-31")) == 0
         assert len(scores) == 1
         assert scores.diagnostics["assets"].to_list() == [0, 1]
 
     def test_a_universe_is_scored_before_any_data_as_unknown(self):
         day = date(2010, 1, 29)
-        rows = compute([day], ai_revenue_share=ai_shares(a=0.5), universe=universe(["a", "z"]).with_columns(date=day))
+        rows = compute(
+            [day], ai_revenue_share=ai_shares(a=0.5), universe=universe(["a", "z"]).with_columns(date=day)
+        )
         assert {n: row["role"] for n, row in rows.items()} == {"a": "unknown", "z": "unknown"}
 
     def test_a_date_the_universe_does_not_have(self):
@@ -279,7 +320,11 @@ class TestDatesAndUniverse:
 
     @pytest.mark.parametrize(
         ("dates", "message"),
-        [([], "dates is empty"), (["2024-02-29", "2024-01-31"], "must ascend"), ("2024-01-31", "single value")],
+        [
+            ([], "dates is empty"),
+            (["2024-02-29", "2024-01-31"], "must ascend"),
+            ("2024-01-31", "single value"),
+        ],
     )
     def test_bad_dates(self, dates, message):
         with pytest.raises(DateError, match=message):
@@ -305,7 +350,9 @@ class TestDatesAndUniverse:
         seen = []
         dates = kf.month_ends("2022-01", "2024-12")
         kf.AIInfrastructureExposure().compute(
-            kf.Tables(ai_revenue_share=ai_shares(a=0.5)), dates, progress=lambda done, total: seen.append((done, total))
+            kf.Tables(ai_revenue_share=ai_shares(a=0.5)),
+            dates,
+            progress=lambda done, total: seen.append((done, total)),
         )
         assert seen[-1] == (36, 36)
 

@@ -47,9 +47,13 @@ def test_look_ahead_law(seed, day, universe, lag_days):
 def test_the_look_ahead_test_bites():
     """A fact moved one day earlier than it was known changes a score."""
     frames = build(7)
-    early = frames["fundamentals"].with_columns(
-        available_at=pl.max_horizontal("period_end", pl.col("available_at") - pl.duration(days=60))
-    ).unique(["asset_id", "metric", "period_start", "period_end", "available_at"], maintain_order=True)
+    early = (
+        frames["fundamentals"]
+        .with_columns(
+            available_at=pl.max_horizontal("period_end", pl.col("available_at") - pl.duration(days=60))
+        )
+        .unique(["asset_id", "metric", "period_start", "period_end", "available_at"], maintain_order=True)
+    )
     assert not compute(frames).equals(compute({**frames, "fundamentals": early}))
 
 
@@ -58,7 +62,9 @@ def test_the_look_ahead_test_bites():
 def test_row_order_repeats_and_chunks_do_not_matter(seed, random):
     frames = build(seed)
     shuffled = {
-        name: pl.concat([f.sample(fraction=1.0, shuffle=True, seed=random.randrange(2**31)), f.head(3)], rechunk=False)
+        name: pl.concat(
+            [f.sample(fraction=1.0, shuffle=True, seed=random.randrange(2**31)), f.head(3)], rechunk=False
+        )
         for name, f in frames.items()
     }
     assert_frame_equal(compute(frames), compute(shuffled), check_exact=True)
@@ -81,9 +87,7 @@ def test_threads_do_not_change_a_bit(seed, threads):
     frames = build(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kifactors._kernels._threads.SMALL", 0)
-        assert_frame_equal(
-            compute(frames, n_threads=1), compute(frames, n_threads=threads), check_exact=True
-        )
+        assert_frame_equal(compute(frames, n_threads=1), compute(frames, n_threads=threads), check_exact=True)
 
 
 @FEW
@@ -139,13 +143,19 @@ def monotone(before, after, columns=("ai_revenue", "ai_revenue_high")):
 def test_r_is_monotone_in_theta_ties_disclosure_and_delta(seed, raised):
     frames = build(seed, universe=False)
     before = compute(frames)
-    for table, column in (("ai_capex_share", "share"), ("ai_revenue_share", "share"), ("revenue_ties", "ai_share")):
+    for table, column in (
+        ("ai_capex_share", "share"),
+        ("ai_revenue_share", "share"),
+        ("revenue_ties", "ai_share"),
+    ):
         if table not in frames:
             continue
         up = pl.col(column) + raised * (1 - pl.col(column))
         monotone(before, compute({**frames, table: frames[table].with_columns(up)}))
     delta = 0.5 + 0.49 * raised
-    monotone(before, compute(frames, definition=kf.FactorDefinition(supplier_ties=parts.SupplierTies(delta=delta))))
+    monotone(
+        before, compute(frames, definition=kf.FactorDefinition(supplier_ties=parts.SupplierTies(delta=delta)))
+    )
     if "revenue_ties" in frames:
         # A larger share of a known customer, taken from the undisclosed rest, raises the lower bound.
         set_ = ["supplier_id", "period_end", "available_at"]
@@ -194,7 +204,9 @@ def test_rescaled_money_changes_no_score(seed, factor):
     if "capex_guidance" in frames:
         scaled["capex_guidance"] = frames["capex_guidance"].with_columns(pl.col("low", "high") * factor)
     definition = kf.FactorDefinition(capex_intensity=parts.CapexIntensity(min_revenue=10e6 * factor))
-    assert_frame_equal(compute(frames), compute(scaled, definition=definition), abs_tol=ROUNDING, rel_tol=ROUNDING)
+    assert_frame_equal(
+        compute(frames), compute(scaled, definition=definition), abs_tol=ROUNDING, rel_tol=ROUNDING
+    )
 
 
 @FEW

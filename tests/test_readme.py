@@ -55,7 +55,9 @@ def test_article_example(capsys):
     runpy.run_path(str(ROOT / "examples" / "article.py"), run_name="__main__")
     printed = capsys.readouterr().out
     amazon, microsoft, meta, alibaba = printed.split("\n\n")[:4]
-    assert all(text in amazon for text in ("118 USD bn", "100.0 to 105.2", "131.8 USD bn", "0001018724-26-000004"))
+    assert all(
+        text in amazon for text in ("118 USD bn", "100.0 to 105.2", "131.8 USD bn", "0001018724-26-000004")
+    )
     assert all(text in microsoft for text in ("80 USD bn", "64.6 USD bn"))
     assert all(text in meta for text in ("66-72 USD bn", "66.0 to 72.0 USD bn", "69.7 USD bn"))
     assert all(text in alibaba for text in ("52 USD bn", "380.0 CNY bn", "unknown"))

@@ -14,7 +14,9 @@ import kifactors as kf
 from kifactors.calendar import score_dates
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared source files beside the checkout")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="needs the shared source files beside the checkout"
+)
 
 LAST = "2026-10-31"
 META, AMZN, NVDA, MSFT, ORCL = (
@@ -36,7 +38,9 @@ def scores(tables):
 
 @pytest.fixture(scope="module")
 def last(scores):
-    return {row["ticker"] or row["asset_id"]: row for row in scores.at(LAST).to_polars().iter_rows(named=True)}
+    return {
+        row["ticker"] or row["asset_id"]: row for row in scores.at(LAST).to_polars().iter_rows(named=True)
+    }
 
 
 def rows_of(table, **wanted):
@@ -65,7 +69,9 @@ def test_the_companies_people_ask_for_have_an_exposure(last, ticker):
 def test_nvidia_leads_the_chip_makers(last):
     chips = ["AVGO", "AMD", "INTC", "MPWR", "MRVL", "MU", "ON", "QCOM", "TSM", "TXN"]
     assert all(last["NVDA"]["exposure"] > (last[t]["exposure"] or 0) for t in chips if t in last)
-    assert {"AVGO", "AMD", "MRVL", "MU"} <= {t for t in chips if t in last and last[t]["exposure"] is not None}
+    assert {"AVGO", "AMD", "MRVL", "MU"} <= {
+        t for t in chips if t in last and last[t]["exposure"] is not None
+    }
 
 
 @pytest.mark.parametrize("asset_id", ["name:tencent", "name:bytedance", "cik:0001577552"])
@@ -122,7 +128,9 @@ def test_supplier_retraced_filing_by_filing(last):
         stated = [row for row in rows_of("ai_capex_share", asset_id=customer) if row["available_at"] < LAST]
         assert float(stated[-1]["share"]) == expected
     disclosed = 0.8 * 0.48
-    through_ties = sum(named[c] * theta[c] for c in named)  # the customers earn no known AI revenue themselves
+    through_ties = sum(
+        named[c] * theta[c] for c in named
+    )  # the customers earn no known AI revenue themselves
     assert through_ties == pytest.approx(0.2542, abs=ROUNDING)
     assert last["ANET"]["exposure"] == pytest.approx(max(disclosed, through_ties), abs=ROUNDING)
     # Upper bound: nothing is known of the customers' own revenue, and 58 % of ANET's names nobody.
@@ -210,15 +218,26 @@ def test_bundled_facts_stand_in_the_sec_files(cik):
     }
     for row in bundled:
         _, accession, tag = row["source"].split()
-        fact = (tag, row["period_start"], row["period_end"], float(row["value"]), accession, row["available_at"])
+        fact = (
+            tag,
+            row["period_start"],
+            row["period_end"],
+            float(row["value"]),
+            accession,
+            row["available_at"],
+        )
         assert fact in known
 
 
 @needs_shared
 def test_restatement_of_meta_stands_in_the_sec_file():
     with gzip.open(SHARED / "sec" / "companyfacts" / "CIK0001326801.trimmed.json.gz") as file:
-        facts = json.load(file)["facts"]["us-gaap"]["PaymentsToAcquirePropertyPlantAndEquipment"]["units"]["USD"]
-    year = {(f["filed"], f["val"]) for f in facts if (f.get("start"), f["end"]) == ("2023-01-01", "2023-12-31")}
+        facts = json.load(file)["facts"]["us-gaap"]["PaymentsToAcquirePropertyPlantAndEquipment"]["units"][
+            "USD"
+        ]
+    year = {
+        (f["filed"], f["val"]) for f in facts if (f.get("start"), f["end"]) == ("2023-01-01", "2023-12-31")
+    }
     assert {("2024-02-02", 27_266_000_000), ("2025-01-30", 27_045_000_000)} <= year
 
 

@@ -38,7 +38,9 @@ def fundamentals(rng):
                         later = filed + timedelta(int(rng.integers(30, 500)))
                         rows.append((asset, metric, start, end, total * rng.uniform(0.8, 1.2), later))
     frame = pl.DataFrame(
-        rows, schema=["asset_id", "metric", "period_start", "period_end", "value", "available_at"], orient="row"
+        rows,
+        schema=["asset_id", "metric", "period_start", "period_end", "value", "available_at"],
+        orient="row",
     )
     return frame.with_columns(currency=pl.lit("USD"))
 
@@ -57,10 +59,20 @@ def revenue_ties(rng):
                 known = rng.random() < 0.75
                 ai_share = float(rng.random()) if rng.random() < 0.3 else None
                 label = str(customer)
-                rows.append((supplier, label if known else None, label, max(float(share), 1e-6), ai_share, end, filed))
+                rows.append(
+                    (supplier, label if known else None, label, max(float(share), 1e-6), ai_share, end, filed)
+                )
     if not rows:
         return None
-    names = ["supplier_id", "customer_id", "customer_label", "revenue_share", "ai_share", "period_end", "available_at"]
+    names = [
+        "supplier_id",
+        "customer_id",
+        "customer_label",
+        "revenue_share",
+        "ai_share",
+        "period_end",
+        "available_at",
+    ]
     types = {"customer_id": pl.String, "ai_share": pl.Float64}
     return pl.DataFrame(rows, schema=names, schema_overrides=types, orient="row")
 
@@ -105,7 +117,12 @@ def build(seed, *, universe=True):
         orient="row",
     )  # fmt: skip
     read = pl.DataFrame(
-        [(a, e, e + timedelta(int(rng.integers(10, 200)))) for a in ASSETS for e in ends if rng.random() < 0.2]
+        [
+            (a, e, e + timedelta(int(rng.integers(10, 200))))
+            for a in ASSETS
+            for e in ends
+            if rng.random() < 0.2
+        ]
         or [("a0", ends[0], ends[1])],
         schema=["supplier_id", "period_end", "available_at"],
         orient="row",
@@ -123,8 +140,10 @@ def build(seed, *, universe=True):
         "fx": fx,
     }
     if universe:
-        grid = pl.DataFrame({"date": DATES}).with_columns(pl.col("date").str.to_date()).join(
-            pl.DataFrame({"asset_id": ASSETS[:6]}), how="cross"
+        grid = (
+            pl.DataFrame({"date": DATES})
+            .with_columns(pl.col("date").str.to_date())
+            .join(pl.DataFrame({"asset_id": ASSETS[:6]}), how="cross")
         )
         cap = rng.lognormal(23, 1, grid.height)
         frames["universe"] = grid.with_columns(

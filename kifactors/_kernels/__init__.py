@@ -47,8 +47,13 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 
 MAX_CONTROLS = 16
+N_RULES = 7
 NEVER = np.iinfo(np.int32).min
-FIT_REASONS = ("fitted", "fewer than one residual degree of freedom", "controls do not vary within industries")
+FIT_REASONS = (
+    "fitted",
+    "fewer than one residual degree of freedom",
+    "controls do not vary within industries",
+)
 
 
 class ShapeError(KifactorsError, ValueError):
@@ -152,6 +157,10 @@ def dense_standardize(
     n_threads: int | None = None,
 ) -> Floats:
     """Winsorize, subtract the weighted mean, divide by the standard deviation, clip; per slice."""
+    if not (0.0 <= low <= high <= 1.0 and min_assets >= 2):
+        raise ShapeError(
+            f"need 0 <= low <= high <= 1 and min_assets >= 2; got low={low}, high={high}, min_assets={min_assets}."
+        )
     values = _floats(values)
     weights, estimation = _floats(weights, values.size), _mask(estimation, values.size)
     offsets = _offsets(offsets, values.size)
@@ -206,6 +215,12 @@ def propagate(
     offsets = _offsets(offsets, theta.size)
     if rows.size != theta.size + 1:
         raise ShapeError(f"rows has {rows.size} entries; expected one more than the {theta.size} nodes.")
+    if not (0.0 <= delta < 1.0 and tolerance > 0.0):
+        raise ShapeError(f"need 0 <= delta < 1 and tolerance > 0; got delta={delta}, tolerance={tolerance}.")
+    if not all(np.isfinite(values).all() for values in (flow, theta, disclosed, remainder)):
+        raise ShapeError(
+            "flow, theta, disclosed and remainder must be finite; an unknown value counts as 0 here."
+        )
     _same_slice(rows, customers, offsets)
     out, scratch = np.empty_like(theta), np.empty_like(theta)
     error, sweeps = np.zeros(offsets.size - 1), np.zeros(offsets.size - 1, np.int32)
@@ -236,6 +251,9 @@ def neutralize(
     weights, estimation = _floats(weights, values.size), _mask(estimation, values.size)
     offsets = _offsets(offsets, values.size)
     codes = _typed(codes, np.int32, values.size)
+    controls = np.asarray(controls)
+    if not np.can_cast(controls.dtype, np.float64, "same_kind"):
+        raise ShapeError(f"controls are {controls.dtype}; expected float64.")
     controls = np.ascontiguousarray(controls, dtype=np.float64)
     if controls.ndim != 2 or controls.shape[1] != values.size or controls.shape[0] > MAX_CONTROLS:
         raise ShapeError(
@@ -248,7 +266,18 @@ def neutralize(
     def work(first: int, last: int) -> None:
         groups = np.empty((n_groups, controls.shape[0] + 2))
         _regression.neutralize(
-            values, controls, weights, codes, estimation, offsets, first, last, groups, residual, fitted, status
+            values,
+            controls,
+            weights,
+            codes,
+            estimation,
+            offsets,
+            first,
+            last,
+            groups,
+            residual,
+            fitted,
+            status,
         )
 
     over_slices(work, offsets.size - 1, size=values.size, n_threads=n_threads)
@@ -275,16 +304,20 @@ def trailing_twelve_months(
     slot_metric = _typed(slot_metric, np.int8, slot_end.size)
     slot_start = _typed(slot_start, np.int32, slot_end.size)
     fact_value = _floats(fact_value)
-    fact_slot, fact_visible = _ints(fact_slot, fact_value.size), _typed(fact_visible, np.int32, fact_value.size)
+    fact_slot, fact_visible = (
+        _ints(fact_slot, fact_value.size),
+        _typed(fact_visible, np.int32, fact_value.size),
+    )
     slot_offsets, fact_offsets = (
         _offsets(slot_offsets, slot_end.size),
         _offsets(fact_offsets, fact_value.size),
     )
     dates, limits = _typed(dates, np.int32), np.array(rules, np.int32)
-    if slot_offsets.size != fact_offsets.size:
-        raise ShapeError("slots and facts come with different numbers of assets.")
-    if fact_slot.size and not (fact_slot.min() >= 0 and fact_slot.max() < slot_end.size):
-        raise ShapeError("a fact points to a slot that does not exist.")
+    if limits.size != N_RULES:
+        raise ShapeError(f"rules has {limits.size} entries; expected {N_RULES}.")
+    if (np.diff(dates) < 0).any():
+        raise ShapeError("dates must ascend: the kernel walks forward through time once.")
+    _in_order(slot_offsets, (slot_start, slot_end, slot_metric), fact_offsets, fact_slot, fact_visible)
     assets, n_dates = slot_offsets.size - 1, dates.size
     latest = np.full(slot_end.size, np.nan)
     periods = np.full((assets, n_dates, 4), NEVER, np.int32)
@@ -331,6 +364,26 @@ def _offsets(values: Any, size: int) -> Ints:
     if offsets.size == 0 or offsets[0] != 0 or offsets[-1] != size or (np.diff(offsets) < 0).any():
         raise ShapeError(f"offsets must rise from 0 to the {size} elements they cut; got {offsets[:5]}...")
     return offsets
+
+
+def _in_order(
+    slot_offsets: Ints,
+    slot_keys: tuple[NDArray[Any], ...],
+    fact_offsets: Ints,
+    fact_slot: Ints,
+    fact_visible: NDArray[np.int32],
+) -> None:
+    """Check what the walk through time relies on: slots sorted, facts in order of arrival, each in its asset."""
+    if slot_offsets.size != fact_offsets.size:
+        raise ShapeError("slots and facts come with different numbers of assets.")
+    slot_asset = np.repeat(np.arange(slot_offsets.size - 1), np.diff(slot_offsets))
+    if (np.diff(np.lexsort((*slot_keys, slot_asset))) != 1).any():
+        raise ShapeError("the slots of an asset must be sorted by metric, end and start.")
+    fact_asset = np.repeat(np.arange(fact_offsets.size - 1), np.diff(fact_offsets))
+    if ((np.diff(fact_visible) < 0) & (np.diff(fact_asset) == 0)).any():
+        raise ShapeError("the facts of an asset must be sorted by the day they became visible.")
+    if not ((fact_slot >= slot_offsets[fact_asset]) & (fact_slot < slot_offsets[fact_asset + 1])).all():
+        raise ShapeError("a fact points to a slot of another asset.")
 
 
 def _same_slice(rows: Ints, customers: Ints, offsets: Ints) -> None:

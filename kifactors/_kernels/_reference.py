@@ -60,12 +60,9 @@ def composite_standardize(
             continue
         centred = x - np.average(x[known], weights=w[known])
         active = centred[used & exposed[s].astype(bool)]
-        rms = np.sqrt(np.mean(active**2)) if active.size else 0.0
-        scaled = (
-            np.clip(centred / rms, -clip, clip)
-            if rms > RELATIVE_FLOOR * np.nanmax(np.abs(x))
-            else np.zeros_like(x)
-        )
+        largest = np.abs(x[used]).max()
+        rms = largest * np.sqrt(np.mean((active / largest) ** 2)) if active.size and largest > 0 else 0.0
+        scaled = np.clip(centred / rms, -clip, clip) if rms > RELATIVE_FLOOR * largest else np.zeros_like(x)
         out[s] = np.where(np.isnan(x), np.nan, scaled)
 
 
@@ -97,7 +94,7 @@ def dense_standardize(
         if spread <= RELATIVE_FLOOR * np.abs(x[used]).max() or not weights[s][known].sum() > 0:
             continue
         mean = np.average(x[known], weights=weights[s][known])
-        out[s] = np.clip((x - mean) / x[used].std(ddof=1), -clip, clip)
+        out[s] = np.clip((x - mean) / (spread * (x[used] / spread).std(ddof=1)), -clip, clip)
 
 
 def leave_one_out_mean(
@@ -139,7 +136,7 @@ def propagate(
         for i in range(n):
             for k in range(rows[s.start + i], rows[s.start + i + 1]):
                 W[i, customers[k] - s.start] += flow[k]
-        r, error[d], sweeps[d] = disclosed[s].copy(), 0.0, 0
+        r, error[d], sweeps[d] = disclosed[s].copy(), 1.0, 0
         while sweeps[d] != max_tiers:
             x = remainder[s] + W @ (theta[s] + delta * (1 - theta[s]) * r)
             new = np.minimum(1.0, np.maximum(disclosed[s], x))
@@ -170,6 +167,8 @@ def neutralize(
     for d, s in enumerate(_slices(offsets, first, last), start=first):
         residual[s] = fitted[s] = np.nan
         x, y, w, code = controls[:, s].T, values[s], weights[s], codes[s]
+        # Industries absorb any shift of a control; centred, lstsq keeps its digits.
+        x = x - np.nan_to_num(np.nanmean(x, axis=0)) if np.isfinite(x).any(axis=0).all() else x
         usable = (code >= 0) & ~np.isnan(x).any(axis=1)
         fit = usable & estimation[s].astype(bool) & ~np.isnan(y) & (w > 0)
         industries = np.unique(code[fit])
@@ -192,8 +191,10 @@ def _full_rank(design: Floats, dummies: int) -> bool:
     """Whether each control keeps variation after industries and the controls before it."""
     for k in range(dummies, design.shape[1]):
         before, column = design[:, :k], design[:, k]
+        industries = design[:, :dummies]
+        within = column - industries @ np.linalg.lstsq(industries, column, rcond=None)[0]
         rest = column - before @ np.linalg.lstsq(before, column, rcond=None)[0]
-        if not rest @ rest > RELATIVE_FLOOR * (column @ column):
+        if not rest @ rest > RELATIVE_FLOOR * max(within @ within, RELATIVE_FLOOR * (column @ column)):
             return False
     return True
 
@@ -224,7 +225,9 @@ class _Known:
     def annual(self, day: int) -> float:
         found = self.years(day, day)
         return (
-            self.facts[min(found, key=lambda f: (abs(f[1] - f[0] + 1 - 365), f[0]))] if found else float("nan")
+            self.facts[min(found, key=lambda f: (abs(f[1] - f[0] + 1 - 365), f[0]))]
+            if found
+            else float("nan")
         )
 
     def year_to_date(self, day: int) -> float:
@@ -236,14 +239,15 @@ class _Known:
             ago = [
                 (s, e)
                 for s, e in self.facts
-                if self.year_low <= end - e <= self.year_high
-                and abs(e - s + 1 - span) <= self.span_tolerance
+                if self.year_low <= end - e <= self.year_high and abs(e - s + 1 - span) <= self.span_tolerance
             ]
             if years and ago:
                 year = min(
                     years, key=lambda f: (abs(f[1] - start + 1), abs(f[1] - f[0] + 1 - 365), f[1], f[0])
                 )
-                past = min(ago, key=lambda f: (abs(end - f[1] - 365), abs(f[1] - f[0] + 1 - span), f[1], f[0]))
+                past = min(
+                    ago, key=lambda f: (abs(end - f[1] - 365), abs(f[1] - f[0] + 1 - span), f[1], f[0])
+                )
                 return self.facts[year] + self.facts[start, end] - self.facts[past]
         return float("nan")
 

@@ -5,6 +5,7 @@ import polars as pl
 
 from kifactors import _kernels
 from kifactors.asof._spells import visible_from
+from kifactors.calendar import score_dates
 from kifactors.definition import Time, TrailingTwelveMonths
 
 __all__ = ["RULES", "trailing_twelve_months"]
@@ -80,6 +81,7 @@ def trailing_twelve_months(
     [(datetime.date(2024, 2, 2), datetime.date(2023, 12, 31), 100.0, 'annual', 500.0, 'annual'),
      (datetime.date(2024, 8, 2), datetime.date(2024, 6, 30), 130.0, 'year_to_date', 600.0, 'annual')]
     """
+    dates = score_dates(dates)
     if fundamentals is None:
         return pl.DataFrame(schema=SCHEMA)
     facts = (

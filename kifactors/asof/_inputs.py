@@ -48,9 +48,7 @@ def ai_revenue_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
     if table is None:
         schema = {"date": pl.Date, "asset_id": pl.String, "scope": pl.String, "share": pl.Float64}
         return pl.DataFrame(schema=schema)
-    spells = in_force(
-        table, ["asset_id", "scope"], lag_days=time.lag_days, expiry_days=time.max_age_days
-    )
+    spells = in_force(table, ["asset_id", "scope"], lag_days=time.lag_days, expiry_days=time.max_age_days)
     return on_dates(spells.select("asset_id", "scope", "share", "first", "last"), dates)
 
 
@@ -101,7 +99,9 @@ def capex_guidance(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) 
     )
     return (
         on_dates(spells, dates)
-        .sort("date", "asset_id", "period_end", "stated_at", "period_start", descending=[False] * 3 + [True] * 2)
+        .sort(
+            "date", "asset_id", "period_end", "stated_at", "period_start", descending=[False] * 3 + [True] * 2
+        )
         .unique(["date", "asset_id"], keep="first", maintain_order=True)
         .select("date", "asset_id", "guided", "guidance_currency", "stated_at")
     )
@@ -134,18 +134,16 @@ def revenue_ties(
         empties = (pl.col("available_at") < pl.col("named_at")).fill_null(value=True)
         read = read.join(named, on=["supplier_id", "period_end"], how="left").filter(empties).drop("named_at")
         sets = pl.concat([sets, read])
-    spells = in_force(
-        sets, ["supplier_id"], lag_days=time.lag_days, expiry_days=time.tie_expiry_days
-    ).filter("named")
+    spells = in_force(sets, ["supplier_id"], lag_days=time.lag_days, expiry_days=time.tie_expiry_days).filter(
+        "named"
+    )
     if "ai_share" not in ties.columns:
         ties = ties.with_columns(ai_share=pl.lit(None, pl.Float64))
     shares = ["supplier_id", "customer_id", "customer_label", "revenue_share", "ai_share"]
     return on_dates(ties.join(spells, on=filing, how="inner").select(*shares, "first", "last"), dates)
 
 
-def covered_suppliers(
-    tables: Tables, dates: pl.Series, *, time: Time, scopes: Iterable[str]
-) -> pl.DataFrame:
+def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: Iterable[str]) -> pl.DataFrame:
     """Return who was looked at: (date, asset_id) with an unexpired tie, disclosure or share of such a scope."""
     seen = [
         _seen(frame, "supplier_id", time.tie_expiry_days, time)
@@ -183,9 +181,7 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
         schema = {"date": pl.Date, "index_id": pl.String, "asset_id": pl.String, "weight": pl.Float64}
         return pl.DataFrame(schema=schema)
     weight = pl.col("weight") if "weight" in table.columns else pl.lit(None, pl.Float64)
-    spells = _memberships(table, time).select(
-        "index_id", "asset_id", "start", "first", "last", weight=weight
-    )
+    spells = _memberships(table, time).select("index_id", "asset_id", "start", "first", "last", weight=weight)
     return (
         on_dates(spells, dates)
         .sort("date", "index_id", "asset_id", "start")
@@ -214,7 +210,9 @@ def fx_rates(
     wanted = wanted.select("date", "currency").unique().sort("currency", "date")
     rates = pl.DataFrame(schema={"currency": pl.String, "known": pl.Date, "usd_per_unit": pl.Float64})
     if fx is not None:
-        rates = fx.select("currency", (pl.col("date") + pl.duration(days=lag_days)).alias("known"), "usd_per_unit")
+        rates = fx.select(
+            "currency", (pl.col("date") + pl.duration(days=lag_days)).alias("known"), "usd_per_unit"
+        )
     found = wanted.join_asof(
         rates.sort("currency", "known"),
         left_on="date",
@@ -223,12 +221,12 @@ def fx_rates(
         strategy="backward",
         tolerance=f"{max(0, time.fx_max_age_days - lag_days)}d",
         check_sortedness=False,
-    ).with_columns(
-        usd_per_unit=pl.when(pl.col("currency") == "USD").then(1.0).otherwise("usd_per_unit")
-    )
+    ).with_columns(usd_per_unit=pl.when(pl.col("currency") == "USD").then(1.0).otherwise("usd_per_unit"))
     missing = found.filter(pl.col("usd_per_unit").is_null())
     if missing.height:
-        shown = ", ".join(f"{currency} on {day}" for day, currency in missing.select("date", "currency").head(3).rows())
+        shown = ", ".join(
+            f"{currency} on {day}" for day, currency in missing.select("date", "currency").head(3).rows()
+        )
         raise MissingRateError(
             f"fx has no rate for {shown} ({missing.height} missing) that is at most {time.fx_max_age_days} days "
             f"old, and {what} needs one. Add rows to fx; a missing rate is never taken as 1."

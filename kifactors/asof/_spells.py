@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from kifactors.calendar import score_dates
+
 __all__ = ["expires", "in_force", "on_dates", "union", "visible_from"]
 
 
@@ -63,6 +65,7 @@ def union(spells: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
 
 def on_dates(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
     """Return a row per spell and date inside it; `date` comes first, `first` and `last` are gone."""
+    dates = score_dates(dates)
     low = dates.search_sorted(spells["first"], "left").cast(pl.Int64)
     high = dates.search_sorted(spells["last"].fill_null(dates[-1]), "left").cast(pl.Int64)
     high = pl.select(pl.when(spells["last"].is_null()).then(len(dates)).otherwise(high)).to_series()

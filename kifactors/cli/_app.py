@@ -94,11 +94,16 @@ def score(
     out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
     start: Annotated[str, typer.Option("--from", help="First date, like 2022-01-31.")],
     end: Annotated[str | None, typer.Option("--to", help="Last date; absent: the last report.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of input tables; absent: the bundled data.")] = None,
-    every: Annotated[
-        Every | None, typer.Option(help="Absent: the dates of the universe table if there is one, else month.")
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of input tables; absent: the bundled data.")
     ] = None,
-    definition: Annotated[Path | None, typer.Option(help="TOML file; absent: the default definition.")] = None,
+    every: Annotated[
+        Every | None,
+        typer.Option(help="Absent: the dates of the universe table if there is one, else month."),
+    ] = None,
+    definition: Annotated[
+        Path | None, typer.Option(help="TOML file; absent: the default definition.")
+    ] = None,
 ) -> None:
     """Score a folder of input tables and write one Parquet file."""
     first, last = _date(start), _date(end)
@@ -159,7 +164,9 @@ def _dates(tables: Tables, every: Every | None, first: date, last: date | None) 
     limit = last or date.max
     last = last or asof.last_known(tables)
     if last < first:
-        raise DateError(f"the range starts on {first}, after its end or the last report on {last}. Give other dates.")
+        raise DateError(
+            f"the range starts on {first}, after its end or the last report on {last}. Give other dates."
+        )
     if every is None and tables.universe is not None:
         known = tables.universe["date"].unique().sort()
         return known.filter(known.is_between(first, last)).to_list()
@@ -183,7 +190,13 @@ def _compute(tables: Tables, dates: list[date], definition: FactorDefinition) ->
 def _progress() -> Iterator["_Report"]:
     """Draw a bar on a terminal, nothing in a pipe."""
     console = Console(stderr=True)
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("dates"), TimeRemainingColumn())
+    columns = (
+        TextColumn("scoring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("dates"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield _Report(bar)
 
@@ -203,6 +216,8 @@ def _article_companies(tables: Tables) -> dict[str, str]:
     """Return asset_id and label of the companies in the article's figures, and of their supplier."""
     assert tables.assets is not None  # noqa: S101  (part of the bundle)
     entities = [*article_figures()["entity"].unique(maintain_order=True), ARTICLE_SUPPLIER]
-    labels = tables.assets.with_columns(label=pl.coalesce("ticker", pl.col("name").str.split(" (").list.first()))
+    labels = tables.assets.with_columns(
+        label=pl.coalesce("ticker", pl.col("name").str.split(" (").list.first())
+    )
     found = {label: asset for asset, label in labels.select("asset_id", "label").rows()}
     return {found[entity]: entity for entity in entities if entity in found}

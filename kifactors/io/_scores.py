@@ -42,13 +42,17 @@ def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
         raise DataError(f"write_scores takes Scores; got {type(scores).__name__}.")
     target, path = path, Path(path)
     if not path.name:
-        raise DataError(f"scores cannot be written to {os.fspath(target)!r}: it names no file. Add a file name.")
+        raise DataError(
+            f"scores cannot be written to {os.fspath(target)!r}: it names no file. Add a file name."
+        )
     table = scores.to_arrow()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         try:
             with temporary.open("xb") as file:
-                pq.write_table(table, file, compression="zstd", use_dictionary=TEXT_COLUMNS, write_page_checksum=True)
+                pq.write_table(
+                    table, file, compression="zstd", use_dictionary=TEXT_COLUMNS, write_page_checksum=True
+                )
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -58,7 +62,9 @@ def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
             raise
         _sync_folder(path.parent)
     except OSError as error:
-        raise DataError(f"scores cannot be written to {path}: {error.strerror or error}. Check the folder.") from error
+        raise DataError(
+            f"scores cannot be written to {path}: {error.strerror or error}. Check the folder."
+        ) from error
     return path
 
 

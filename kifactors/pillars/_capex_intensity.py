@@ -112,7 +112,9 @@ def _times_theta(value: pl.Expr, *, weight: pl.Expr = THETA) -> pl.Expr:
     return pl.when(THETA == 0.0).then(0.0).otherwise(weight * value)
 
 
-def _with_pool_share(panel: pl.DataFrame, fx: pl.DataFrame | None, definition: FactorDefinition) -> pl.DataFrame:
+def _with_pool_share(
+    panel: pl.DataFrame, fx: pl.DataFrame | None, definition: FactorDefinition
+) -> pl.DataFrame:
     spends = (THETA > 0) & pl.col("capex").is_not_null()
     rates = asof.fx_rates(
         fx,
@@ -129,7 +131,9 @@ def _with_pool_share(panel: pl.DataFrame, fx: pl.DataFrame | None, definition: F
     spent = panel["spent"].fill_null(0.0).to_numpy()
     pool = np.add.reduceat(spent, offsets[:-1]) if spent.size else spent
     total = pl.Series(np.repeat(pool, np.diff(offsets)))
-    return panel.with_columns(pool_share=pl.when(total > 0).then(pl.col("spent") / total)).drop("usd_per_unit")
+    return panel.with_columns(pool_share=pl.when(total > 0).then(pl.col("spent") / total)).drop(
+        "usd_per_unit"
+    )
 
 
 def _with_guidance_in_currency(
@@ -151,5 +155,7 @@ def _with_guidance_in_currency(
         panel = panel.join(on, on=["stated_at", name], how="left", maintain_order="left")
     same = pl.col("guidance_currency") == pl.col("currency")
     return panel.with_columns(
-        guided=pl.when(same).then(pl.col("guided")).otherwise(pl.col("guided") * pl.col("from") / pl.col("to"))
+        guided=pl.when(same)
+        .then(pl.col("guided"))
+        .otherwise(pl.col("guided") * pl.col("from") / pl.col("to"))
     ).drop("from", "to")

@@ -104,7 +104,9 @@ def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
             _present(schema, data.collect_schema().names())
             return data.collect(), False
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{schema.name}: the lazy frame cannot be collected ({_first_line(error)}).") from error
+            raise DataError(
+                f"{schema.name}: the lazy frame cannot be collected ({_first_line(error)})."
+            ) from error
     if isinstance(data, (str, PathLike)):
         is_csv = Path(data).suffix.lower() == ".csv"
         return read_file(data, what=schema.name), is_csv

@@ -79,9 +79,7 @@ FUNDAMENTALS = TableSchema(
     key=("asset_id", "metric", "period_start", "period_end", "available_at"),
     columns=(
         ASSET_ID,
-        Column(
-            name="metric", dtype=pl.String, doc="what was reported", allowed=FLOW_METRICS + STOCK_METRICS
-        ),
+        Column(name="metric", dtype=pl.String, doc="what was reported", allowed=FLOW_METRICS + STOCK_METRICS),
         _date("period_start", "first day of the period; null for assets", nullable=True),
         PERIOD_END,
         Column(name="value", dtype=pl.Float64, unit="currency units", doc="reported amount; capex positive"),
@@ -227,7 +225,9 @@ TIE_DISCLOSURES = TableSchema(
     rules=(_KNOWN_BEFORE_END,),
 )
 
-_LAST_END = pl.col("end").fill_null(date.max).cum_max().shift(1).over("index_id", "asset_id", order_by="start")
+_LAST_END = (
+    pl.col("end").fill_null(date.max).cum_max().shift(1).over("index_id", "asset_id", order_by="start")
+)
 
 INDEX_MEMBERSHIP = TableSchema(
     name="index_membership",
@@ -276,7 +276,12 @@ FX = TableSchema(
         _date("date", "day of the rate"),
         CURRENCY,
         Column(
-            name="usd_per_unit", dtype=pl.Float64, unit="USD", doc="dollars for one unit", low=0.0, low_open=True
+            name="usd_per_unit",
+            dtype=pl.Float64,
+            unit="USD",
+            doc="dollars for one unit",
+            low=0.0,
+            low_open=True,
         ),
     ),
 )

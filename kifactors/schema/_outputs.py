@@ -17,14 +17,18 @@ def _number(name: str, doc: str, **options: object) -> Column:
 
 _DESCRIPTORS = (
     _number("capex_to_revenue", "p: AI share of capex over own revenue", **FRACTION),
-    _number("abnormal_capex", "a: log of capex intensity over its mean of three years, times theta", unit="log"),
+    _number(
+        "abnormal_capex", "a: log of capex intensity over its mean of three years, times theta", unit="log"
+    ),
     _number("capex_pool_share", "q: share of everybody's AI capex", **FRACTION),
     _number("guided_capex", "g: announced over trailing capex, minus one, times theta", unit="ratio"),
     _number("ai_revenue", "r: AI-attributable share of revenue, lower bound", **FRACTION),
     _number("ai_revenue_low", "lower bound of the same", **FRACTION),
     _number("ai_revenue_high", "upper bound: what is not disclosed counted as AI", **FRACTION),
     _number("demand_growth", "d: abnormal capex of the customers, seen from the supplier", unit="log"),
-    _number("index_relevance", "c: relevance of the indices that hold the asset, itself left out", **FRACTION),
+    _number(
+        "index_relevance", "c: relevance of the indices that hold the asset, itself left out", **FRACTION
+    ),
 )
 
 DESCRIPTORS: tuple[str, ...] = tuple(column.name for column in _DESCRIPTORS)

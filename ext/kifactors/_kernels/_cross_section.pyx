@@ -68,7 +68,7 @@ def sparse_standardize(
     cdef double largest, total, rms
     with nogil:
         for d in range(first, last):
-            # Squares are taken of values scaled by their largest, so that dollars do not overflow.
+            # Here and below squares are taken of scaled values, so that none over- or underflows.
             largest = 0.0
             for i in range(offsets[d], offsets[d + 1]):
                 if estimation[i] and not isnan(values[i]):
@@ -103,26 +103,27 @@ def composite_standardize(
 ):
     """out = (values - weighted mean) / root mean square of that over exposed assets; both within estimation."""
     cdef Py_ssize_t d, i, n
-    cdef double mean, weight, largest, total, rms
+    cdef double mean, weight, largest, total, rms, x
     with nogil:
         for d in range(first, last):
             mean = 0.0
             weight = 0.0
             largest = 0.0
             for i in range(offsets[d], offsets[d + 1]):
-                if not isnan(values[i]):
+                if estimation[i] and not isnan(values[i]):
                     largest = max(largest, fabs(values[i]))
-                    if estimation[i] and not isnan(weights[i]):
+                    if not isnan(weights[i]):
                         mean += weights[i] * values[i]
                         weight += weights[i]
             mean = mean / weight if weight > 0.0 else NAN
             n = 0
             total = 0.0
             for i in range(offsets[d], offsets[d + 1]):
-                if estimation[i] and exposed[i] and not isnan(values[i]):
+                if largest > 0.0 and estimation[i] and exposed[i] and not isnan(values[i]):
                     n += 1
-                    total += (values[i] - mean) * (values[i] - mean)
-            rms = sqrt(total / n) if n else 0.0
+                    x = (values[i] - mean) / largest
+                    total += x * x
+            rms = largest * sqrt(total / n) if n else 0.0
             for i in range(offsets[d], offsets[d + 1]):
                 if isnan(values[i]) or isnan(mean):
                     out[i] = NAN
@@ -180,9 +181,9 @@ def dense_standardize(
             total = 0.0
             for i in range(offsets[d], offsets[d + 1]):
                 if estimation[i] and not isnan(values[i]):
-                    x = clipped(values[i], lower, upper) - plain
+                    x = (clipped(values[i], lower, upper) - plain) / (largest - smallest)
                     total += x * x
-            std = sqrt(total / (n - 1))
+            std = (largest - smallest) * sqrt(total / (n - 1))
             for i in range(offsets[d], offsets[d + 1]):
                 if not isnan(values[i]):
                     out[i] = clipped((clipped(values[i], lower, upper) - mean) / std, -clip, clip)

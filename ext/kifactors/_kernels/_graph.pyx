@@ -56,7 +56,7 @@ def propagate(
             for i in range(offsets[d], offsets[d + 1]):
                 out[i] = disclosed[i]
             sweeps[d] = 0
-            error[d] = 0.0
+            error[d] = 1.0      # r lies in [0, 1]
             while sweeps[d] != max_tiers:
                 change = 0.0
                 if max_tiers < 0:

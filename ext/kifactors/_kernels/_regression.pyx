@@ -15,7 +15,7 @@ cdef int8_t FITTED = 0
 cdef int8_t TOO_FEW = 1
 cdef int8_t RANK_DEFICIENT = 2
 
-# A control whose variation within industries is below this share of its sum of squares explains nothing new.
+# A control of whose variation less than this share is left by those before it explains nothing new.
 cdef double RANK_FLOOR = 1e-12
 
 
@@ -117,6 +117,10 @@ def neutralize(
                     beta[k] += w * x[k] * (values[i] - groups[g, 1])
                     for m in range(k + 1):
                         a[k * MAX_CONTROLS + m] += w * x[k] * x[m]
+            for k in range(size):
+                # Judged against what varies within industries, so that the origin of a control does not matter;
+                # the second term is what demeaning leaves of a control that does not vary at all.
+                scale[k] = max(a[k * MAX_CONTROLS + k], RANK_FLOOR * scale[k])
             if not cholesky(a, beta, scale, size):
                 status[d] = RANK_DEFICIENT
                 continue
