@@ -331,7 +331,7 @@ class TestDatesAndUniverse:
             kf.AIInfrastructureExposure().compute(kf.Tables(ai_revenue_share=ai_shares(a=0.5)), dates)
 
     def test_only_tables_are_taken(self):
-        with pytest.raises(DataError, match="expected kf.Tables"):
+        with pytest.raises(DataError, match=r"expected kf.Tables"):
             kf.AIInfrastructureExposure().compute({"fundamentals": year("a", 1, 2)}, [DAY])
         with pytest.raises(DataError, match="expected a FactorDefinition"):
             kf.AIInfrastructureExposure("my.toml")

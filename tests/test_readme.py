@@ -48,7 +48,7 @@ def test_first_screen_holds_the_two_commands():
     commands = blocks("bash")
     assert len(commands) == 2
     assert commands[0].strip().endswith(".venv/bin/kifactors")
-    assert commands[1].strip().endswith("-m pytest -q")
+    assert commands[1].strip().endswith("-m pytest -q -n auto")
 
 
 def test_article_example(capsys):

@@ -471,7 +471,7 @@ def edited(path, **changes):
 @pytest.mark.parametrize("delta", ["0.5", "0.250001"])
 def test_an_edited_definition_is_detected(path, delta):
     text = DEFINITION.to_toml().replace("delta = 0.25", f"delta = {delta}")
-    with pytest.raises(DataError, match="provenance that cannot be read .*damaged or was edited"):
+    with pytest.raises(DataError, match=r"provenance that cannot be read .*damaged or was edited"):
         kf.read_scores(edited(path, definition=text))
 
 
