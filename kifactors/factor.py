@@ -17,7 +17,7 @@ __all__ = ["AIInfrastructureExposure"]
 
 KEY = ["date", "asset_id"]
 # Dates are worked on in blocks of about this many rows, which bounds the memory above inputs and output.
-BLOCK_ROWS = 250_000
+BLOCK_ROWS = 750_000
 MIN_BLOCK_DATES = 12
 
 
@@ -91,8 +91,9 @@ class AIInfrastructureExposure:
         wanted = score_dates(dates)
         _check_universe(tables.universe, wanted)
         frames, diagnostics = [], []
+        encoded = tables.encoded()
         for block in _blocks(tables, wanted):
-            frame, found = self._block(tables, block, n_threads)
+            frame, found = self._block(encoded, block, n_threads)
             frames.append(frame)
             diagnostics.append(found)
             if progress is not None:

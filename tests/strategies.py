@@ -240,8 +240,8 @@ def _quarter_ends(rng: np.random.Generator) -> NDArray[np.int64]:
     """Fiscal quarter ends, the first of them a year end: calendar quarters or weeks (52, at times 53)."""
     quarters = 1 + 4 * int(rng.integers(2, 7))
     if rng.random() < 0.5:
-        months = np.datetime64("2014-01") + int(rng.integers(0, 24)) + 3 * np.arange(quarters)
-        return ((months + 1).astype("datetime64[D]") - 1).astype(np.int64)
+        months = 12 * (2014 - 1970) + int(rng.integers(0, 24)) + 3 * np.arange(quarters)
+        return (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - 1
     steps = np.full(quarters, 91)
     steps[4::4] += 7 * (rng.random(steps[4::4].size) < 0.3)
     return 16000 + int(rng.integers(0, 400)) + np.cumsum(steps)
