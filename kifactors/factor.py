@@ -9,13 +9,13 @@ from kifactors.calendar import DatesLike, score_dates
 from kifactors.composite import combine
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, DateError
+from kifactors.panel import KEY, attach, sorted_unique
 from kifactors.pillars import capex_intensity, economic_exposure, index_membership, supplier_ties
 from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
 
 __all__ = ["AIInfrastructureExposure"]
 
-KEY = ["date", "asset_id"]
 # Dates are worked on in blocks of about this many rows, which bounds the memory above inputs and output.
 BLOCK_ROWS = 750_000
 MIN_BLOCK_DATES = 12
@@ -113,13 +113,12 @@ class AIInfrastructureExposure:
         live = _live(tables, dates, definition)
         capex = capex_intensity(tables, live, dates, definition)
         earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
-        panel = (
-            live.join(capex.drop("theta"), on=KEY, how="left", maintain_order="left")
-            .join(earned.descriptors, on=KEY, how="left", maintain_order="left")
-            .with_columns(exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue")))
+        panel = attach(attach(live, capex.drop("theta")), earned.descriptors)
+        panel = panel.with_columns(
+            exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue"))
         )
         relevance = index_membership(tables, panel, dates, definition, n_threads=n_threads)
-        eligible = panel.join(relevance, on=KEY, how="left", maintain_order="left").filter("eligible")
+        eligible = attach(panel, relevance).filter("eligible")
         combined = combine(eligible, definition, n_threads=n_threads)
         frame = _with_tickers(combined.frame, tables.assets).select(
             pl.col(name).cast(dtype) for name, dtype in SCORES.polars.items()
@@ -135,12 +134,9 @@ def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.
     universe = tables.universe.filter(pl.col("date").is_in(dates.implode())).with_columns(
         eligible=pl.lit(value=True)
     )
-    others = seen.join(universe, on=KEY, how="anti")
-    return (
-        pl.concat([universe, others], how="diagonal")
-        .with_columns(pl.col("eligible").fill_null(value=False))
-        .sort(KEY)
-    )
+    # The rows of the universe come first, so they are the ones kept.
+    both = sorted_unique(pl.concat([universe, seen], how="diagonal"))
+    return both.with_columns(pl.col("eligible").fill_null(value=False))
 
 
 def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:
@@ -195,7 +191,7 @@ def _with_tickers(frame: pl.DataFrame, assets: pl.DataFrame | None) -> pl.DataFr
         .unique(KEY, keep="last", maintain_order=True)
         .select(*KEY, "ticker")
     )
-    return frame.join(labels, on=KEY, how="left", maintain_order="left")
+    return attach(frame, labels)
 
 
 def _diagnostics(

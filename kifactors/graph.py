@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kifactors import _kernels
 from kifactors.cross_section import date_offsets
 from kifactors.definition import SupplierTies
+from kifactors.panel import KEY, row_numbers, sorted_unique
 
 __all__ = ["TieGraph", "propagate", "tie_graph", "weighted_customers"]
 
@@ -64,14 +65,13 @@ def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: fl
         ties.select("date", asset_id="supplier_id"),
         named.select("date", asset_id="customer_id"),
     ]
-    nodes = pl.concat([nodes.select("date", "asset_id"), *ends]).unique().sort("date", "asset_id")
-    number = nodes.with_row_index("node")
-    edges = (
-        named.join(number.rename({"asset_id": "supplier_id", "node": "supplier"}), on=["date", "supplier_id"])
-        .join(number.rename({"asset_id": "customer_id", "node": "customer"}), on=["date", "customer_id"])
-        .sort("supplier", "customer", "customer_label")
-    )
-    supplier = edges["supplier"].to_numpy().astype(np.int64)
+    nodes = sorted_unique(pl.concat([nodes.select(KEY), *ends]))
+    numbers = {
+        end: pl.Series(row_numbers(nodes, named["date"], named[f"{end}_id"]))
+        for end in ("supplier", "customer")
+    }
+    edges = named.with_columns(**numbers).sort("supplier", "customer", "customer_label")
+    supplier = edges["supplier"].to_numpy()
     share = edges["revenue_share"].to_numpy()
     total = np.bincount(supplier, weights=share, minlength=nodes.height)
     scale = 1.0 / np.maximum(total, 1.0)
@@ -81,7 +81,7 @@ def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: fl
         nodes=nodes,
         offsets=date_offsets(nodes),
         rows=rows,
-        customers=edges["customer"].to_numpy().astype(np.int64),
+        customers=edges["customer"].to_numpy(),
         flow=share * ai_share * scale[supplier],
         undisclosed=1.0 - np.minimum(total, 1.0),
     )

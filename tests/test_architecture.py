@@ -17,6 +17,7 @@ ROOMS = (
     "schema",
     "definition",
     "calendar",
+    "panel",
     "_kernels",
     "asof",
     "cross_section",

@@ -8,6 +8,7 @@ import polars as pl
 from kifactors.asof._spells import expires, in_force, on_dates, union, visible_from
 from kifactors.definition import Time
 from kifactors.errors import MissingRateError
+from kifactors.panel import sorted_unique
 from kifactors.schema import Tables
 
 __all__ = [
@@ -246,8 +247,7 @@ def _memberships(table: pl.DataFrame, time: Time) -> pl.DataFrame:
 def _on_dates_once(seen: list[pl.DataFrame], dates: pl.Series) -> pl.DataFrame:
     if not seen:
         return pl.DataFrame(schema={"date": pl.Date, "asset_id": pl.String})
-    rows = on_dates(union(pl.concat(seen), ["asset_id"]), dates)
-    return rows.unique().sort("date", "asset_id")
+    return sorted_unique(on_dates(union(pl.concat(seen), ["asset_id"]), dates))
 
 
 def last_known(tables: Tables) -> date:

@@ -6,6 +6,7 @@ import polars as pl
 from kifactors import asof
 from kifactors.cross_section import date_offsets
 from kifactors.definition import FactorDefinition
+from kifactors.panel import KEY, attach
 from kifactors.schema import Tables
 
 __all__ = ["capex_intensity"]
@@ -79,20 +80,16 @@ def capex_intensity(
     theta = asof.ai_capex_share(tables.ai_capex_share, dates, time=time)
     facts = asof.trailing_twelve_months(tables.fundamentals, dates, time=time, ttm=definition.ttm)
     guidance = asof.capex_guidance(tables.capex_guidance, dates, time=time)
-    key = ["date", "asset_id"]
-    panel = (
-        live.select(key)
-        .join(theta, on=key, how="left")
-        .join(facts, on=key, how="left")
-        .join(guidance, on=key, how="left", maintain_order="left")
-        .with_columns(THETA.fill_null(0.0))
-    )
+    panel = live.select(KEY)
+    for columns in (theta, facts, guidance):
+        panel = attach(panel, columns)
+    panel = panel.with_columns(THETA.fill_null(0.0))
     panel = _with_pool_share(panel, tables.fx, definition)
     panel = _with_guidance_in_currency(panel, tables.fx, definition)
     now, *past = (_intensity(suffix, definition) for suffix in ("", "_1y", "_2y", "_3y"))
     usual = (past[0] + past[1] + past[2]) / 3
     return panel.select(
-        *key,
+        *KEY,
         "theta",
         capex_to_revenue=_times_theta(now.clip(0.0, 1.0)),
         abnormal_capex=_times_theta(pl.when((now > 0) & (usual > 0)).then((now / usual).log())),

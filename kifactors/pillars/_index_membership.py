@@ -5,6 +5,7 @@ import polars as pl
 
 from kifactors import _kernels, asof
 from kifactors.definition import FactorDefinition
+from kifactors.panel import KEY, attach
 from kifactors.schema import Tables
 
 __all__ = ["economic_exposure", "index_membership"]
@@ -76,10 +77,9 @@ def index_membership(
     >>> found["index_relevance"].round(6).to_list()
     [0.15, 0.3, 0.45, 0.0]
     """
-    key = ["date", "asset_id"]
     members = (
         asof.index_membership(tables.index_membership, dates, time=definition.time)
-        .join(live, on=key, how="left")
+        .join(live, on=KEY, how="left")
         .with_columns(weight=_weight("market_cap" in live.columns))
         .sort("date", "index_id", "asset_id")
     )
@@ -92,15 +92,14 @@ def index_membership(
     )
     relevance = (
         members.with_columns(missed=1.0 - pl.Series(others))
-        .group_by(key, maintain_order=True)
+        .group_by(KEY, maintain_order=True)
         .agg(index_relevance=1.0 - pl.col("missed").product())
     )
     known = asof.membership_known(tables.index_membership, dates, time=definition.time)
     return (
-        live.select(key)
-        .join(known, on="date", how="left")
-        .join(relevance, on=key, how="left", maintain_order="left")
-        .select(*key, pl.when("membership_known").then(pl.col("index_relevance").fill_null(0.0)))
+        attach(live.select(KEY), relevance)
+        .join(known, on="date", how="left", maintain_order="left")
+        .select(*KEY, pl.when("membership_known").then(pl.col("index_relevance").fill_null(0.0)))
     )
 
 

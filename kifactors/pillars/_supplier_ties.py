@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kifactors import asof
 from kifactors.definition import FactorDefinition
 from kifactors.graph import TieGraph, propagate, tie_graph, weighted_customers
+from kifactors.panel import KEY, attach
 from kifactors.schema import Tables
 
 __all__ = ["SupplierTieDescriptors", "supplier_ties"]
@@ -99,7 +100,6 @@ def supplier_ties(
     upper = propagate(
         graph, theta=theta, disclosed=start, undisclosed=graph.undisclosed, ties=spec, n_threads=n_threads
     )
-    key = ["date", "asset_id"]
     covered = nodes["covered"] | (spec.uncovered == "zero")
     values = {
         "ai_revenue": found.revenue,
@@ -110,7 +110,7 @@ def supplier_ties(
     columns = [_where(covered, name, numbers) for name, numbers in values.items()]
     frame = graph.nodes.with_columns(columns)
     return SupplierTieDescriptors(
-        live.select(key).join(frame, on=key, how="left", maintain_order="left"),
+        attach(live.select(KEY), frame),
         graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
             tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
             tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
@@ -122,23 +122,24 @@ def _node_inputs(
     tables: Tables, graph: TieGraph, capex: pl.DataFrame, dates: pl.Series, definition: FactorDefinition
 ) -> pl.DataFrame:
     """theta, a, s and its undiscounted twin, and who is covered, aligned with the nodes of the graph."""
-    key = ["date", "asset_id"]
     weights = definition.supplier_ties.scope_weights()
     scopes = [scope for scope, weight in weights.items() if weight > 0]
     shares = asof.ai_revenue_share(tables.ai_revenue_share, dates, time=definition.time)
-    disclosed = shares.group_by(key).agg(
+    disclosed = shares.group_by(KEY).agg(
         disclosed=(pl.col("share") * pl.col("scope").replace_strict(weights, return_dtype=pl.Float64)).max(),
         disclosed_high=pl.col("share").max(),
     )
     covered = asof.covered_suppliers(tables, dates, time=definition.time, scopes=scopes)
-    return (
-        graph.nodes.join(capex.select(*key, "theta", "abnormal_capex"), on=key, how="left")
-        .join(disclosed, on=key, how="left")
-        .join(covered.with_columns(covered=pl.lit(value=True)), on=key, how="left", maintain_order="left")
-        .with_columns(
-            pl.col("theta", "disclosed", "disclosed_high", "abnormal_capex").fill_null(0.0),
-            pl.col("covered").fill_null(value=False),
-        )
+    nodes = graph.nodes
+    for columns in (
+        capex.select(*KEY, "theta", "abnormal_capex"),
+        disclosed,
+        covered.with_columns(covered=pl.lit(value=True)),
+    ):
+        nodes = attach(nodes, columns)
+    return nodes.with_columns(
+        pl.col("theta", "disclosed", "disclosed_high", "abnormal_capex").fill_null(0.0),
+        pl.col("covered").fill_null(value=False),
     )
 
 

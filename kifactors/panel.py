@@ -1,0 +1,78 @@
+"""The long panel: frames sorted and unique on (date, asset_id), and joins that use it.
+
+Ids that are codes (polars Enum, see `Tables.encoded`) make one integer with the date. polars joins two columns of
+sorted integers by walking along both, some twenty times faster than it joins a date and an id.
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+__all__ = ["KEY", "attach", "row_numbers", "sorted_unique"]
+
+KEY = ("date", "asset_id")
+CELL = "cell"
+
+
+def attach(panel: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of a frame that is unique on (date, asset_id) to the rows of a sorted panel.
+
+    Rows of the panel stay, in order; what has no match is null.
+
+    Examples
+    --------
+    >>> panel = pl.DataFrame({"date": [1, 1, 2], "asset_id": ["a", "b", "a"]})
+    >>> attach(panel, pl.DataFrame({"date": [2, 1], "asset_id": ["a", "b"], "x": [0.2, 0.1]}))["x"].to_list()
+    [None, 0.1, 0.2]
+    """
+    if not (_is_coded(panel) and _is_coded(columns)):
+        return panel.join(columns, on=KEY, how="left", maintain_order="left")
+    left = panel.with_columns(_cell().set_sorted())
+    right = columns.with_columns(_cell()).drop(KEY).sort(CELL)
+    return left.join(right, on=CELL, how="left", maintain_order="left").drop(CELL)
+
+
+def sorted_unique(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort rows on (date, asset_id) and keep the first of each.
+
+    Examples
+    --------
+    >>> rows = pl.DataFrame({"date": [2, 1, 2], "asset_id": ["a", "b", "a"]})
+    >>> sorted_unique(rows).rows()
+    [(1, 'b'), (2, 'a')]
+    """
+    if not _is_coded(frame):
+        return frame.unique(KEY, keep="first", maintain_order=True).sort(KEY)
+    frame = frame.with_columns(_cell()).sort(CELL, maintain_order=True)
+    return frame.filter((pl.col(CELL) != pl.col(CELL).shift(1)).fill_null(value=True)).drop(CELL)
+
+
+def row_numbers(panel: pl.DataFrame, date: pl.Series, asset_id: pl.Series) -> NDArray[np.int64]:
+    """Return where each (date, asset_id), all of which are there, stands in a sorted panel.
+
+    Examples
+    --------
+    >>> panel = pl.DataFrame({"date": [1, 1, 2], "asset_id": ["a", "b", "a"]})
+    >>> row_numbers(panel, pl.Series([2, 1]), pl.Series(["a", "b"])).tolist()
+    [2, 1]
+    """
+    wanted = pl.DataFrame({"date": date, "asset_id": asset_id})
+    if not (_is_coded(panel) and _is_coded(wanted)):
+        numbered = panel.select(KEY).with_row_index("row")
+        return (
+            wanted.join(numbered, on=KEY, how="left", maintain_order="left")["row"]
+            .to_numpy()
+            .astype(np.int64)
+        )
+    cells, keys = (frame.select(_cell()).to_series().to_numpy() for frame in (panel, wanted))
+    return np.searchsorted(cells, keys)
+
+
+def _is_coded(frame: pl.DataFrame) -> bool:
+    return isinstance(frame.schema["asset_id"], pl.Enum)
+
+
+def _cell() -> pl.Expr:
+    """One integer that sorts like (date, asset_id): there are fewer than 2**32 ids."""
+    days = pl.col("date").to_physical().cast(pl.Int64)
+    return (days * 2**32 + pl.col("asset_id").to_physical().cast(pl.Int64)).alias(CELL)
