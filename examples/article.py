@@ -3,7 +3,8 @@
     python examples/article.py
 
 Reported capital expenditure is cash paid for property and equipment as the filing tags it. A plan may count
-finance leases too, so the two need not meet. A figure without a filing in the bundled data is shown as such.
+finance leases too, so the two need not meet. The first report of a period is shown, in its own currency: the
+bundled data has no exchange rates. A figure without a filing in the bundled data is shown as such.
 """
 
 from datetime import date
@@ -41,7 +42,7 @@ def compare(tables: kf.Tables) -> pl.DataFrame:
                 "figure": " ".join(filter(None, (*key, figure["period"]))),
                 "article": f"{figure['value']} {figure['unit']}",
                 "stated": [statement(row) for row in said.iter_rows(named=True)],
-                "reported": [statement(row) for row in reported.tail(1).iter_rows(named=True)],
+                "reported": [statement(row) for row in reported.head(1).iter_rows(named=True)],
             }
         )
     return pl.DataFrame(rows)

@@ -52,10 +52,10 @@ def combine(panel: pl.DataFrame, definition: FactorDefinition, *, n_threads: int
 
     - ``score_capex_intensity`` A = mean of s*(p), s*(a), s*(q), s*(g), weights renormalised over the known;
       null if p is null
-    - ``score_supplier_ties`` B = weighted sum of s*(r) and s*(d); null if r is null
+    - ``score_supplier_ties`` B = weighted mean of s*(r) and s*(d); null if r is null
     - ``score_index_membership`` C = s*(c)
     - ``score`` F = w_A A + w_B B + w_C C with a null pillar as 0, less its cap-weighted mean, over the root
-      mean square of that among assets with e != 0, clipped; null if and only if e is null
+      mean square of that among assets with e != 0, clipped; null if e is null, and for a date whose estimation universe knows nobody
     - ``neutral_score`` = residual of F on industries and ln(market cap), weights sqrt(market cap)
 
     Examples

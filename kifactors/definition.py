@@ -293,6 +293,11 @@ class FactorDefinition:
     def from_toml(cls, text: str) -> "FactorDefinition":
         r"""Read a definition from TOML text; parameters that are left out keep their default.
 
+        Parameters
+        ----------
+        text : str
+            What `to_toml` wrote, edited or not.
+
         Raises
         ------
         DefinitionError
@@ -323,7 +328,18 @@ class FactorDefinition:
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> "FactorDefinition":
-        """Read a definition from a TOML file."""
+        """Read a definition from a TOML file; errors name the path.
+
+        Parameters
+        ----------
+        path : path
+            UTF-8 text, as `kifactors definition > my.toml` writes it.
+
+        Raises
+        ------
+        DefinitionError
+            The file cannot be read, or `from_toml` refuses it.
+        """
         try:
             return cls.from_toml(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:

@@ -124,6 +124,16 @@ class Scores:
     def at(self, day: str | date) -> "Scores":
         """Return the scores of one computed date.
 
+        Parameters
+        ----------
+        day : str or date
+            One of `dates`; ISO text is taken.
+
+        Returns
+        -------
+        Scores
+            The rows of that date; none if no asset was eligible.
+
         Raises
         ------
         DateError
@@ -142,7 +152,25 @@ class Scores:
         )
 
     def top(self, n: int = 10, *, by: str = "exposure") -> pl.DataFrame:
-        """Return the n largest of each date, largest first; unknown values are left out, ties go by asset_id."""
+        """Return the n largest of each date, largest first.
+
+        Parameters
+        ----------
+        n : int
+            How many of each date; fewer if fewer are known.
+        by : str
+            Column that ranks. Unknown values are left out, equal ones go by asset_id.
+
+        Returns
+        -------
+        polars.DataFrame
+            All columns.
+
+        Raises
+        ------
+        MissingColumnError
+            There is no such column.
+        """
         self._check_column(by)
         place = pl.int_range(pl.len()).over("date")
         return (
@@ -152,7 +180,24 @@ class Scores:
         )
 
     def wide(self, column: str = "exposure") -> pl.DataFrame:
-        """Return one column as date x asset: a row per computed date, a column per asset, null where unknown."""
+        """Return one column as date x asset.
+
+        Parameters
+        ----------
+        column : str
+            Any column but the key.
+
+        Returns
+        -------
+        polars.DataFrame
+            (computed dates, 1 + assets): ``date``, then a column per asset in the order of its key; null where
+            unknown or not scored.
+
+        Raises
+        ------
+        MissingColumnError
+            There is no such column.
+        """
         self._check_column(column)
         table = self._frame.pivot(on="asset_id", index="date", values=column, sort_columns=True)
         return pl.DataFrame({"date": self.dates}).join(table, on="date", how="left", maintain_order="left")
@@ -177,6 +222,13 @@ class Scores:
     @classmethod
     def from_arrow(cls, table: "pa.Table", *, what: str = "scores") -> "Scores":
         """Rebuild scores from an Arrow table that `to_arrow` made.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            With the provenance in its schema metadata.
+        what : str
+            What the table is, named in errors: a path, for example.
 
         Raises
         ------

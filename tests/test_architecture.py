@@ -100,3 +100,13 @@ def test_public_names_are_sorted_and_exist():
         names = exported[0]
         assert list(names) == sorted(names, key=lambda n: (not n.isupper(), not n[:1].isupper(), n)), path
     assert all(hasattr(kifactors, name) for name in kifactors.__all__)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_left_joins_keep_the_order_of_rows(path):
+    """Without it polars may return rows in any order, and kernels read them by position."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "join":
+            options = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            if options.get("how") == "'left'":
+                assert options.get("maintain_order") == "'left'", f"{path.name}:{node.lineno}"

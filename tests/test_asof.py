@@ -214,7 +214,7 @@ def test_guidance_takes_the_next_period_end_and_its_latest_statement():
         ),
     )
     at = ["2024-02-01", "2024-02-02", "2024-05-02", "2024-12-31", "2025-01-01", "2025-12-31", "2026-01-01"]
-    found = asof.capex_guidance(table, score_dates(at), time=Time())
+    found = asof.capex_guidance(table, score_dates(at), time=Time(), ttm=TrailingTwelveMonths())
     assert dict(found.select(pl.col("date").cast(pl.String), "guided").rows()) == {
         "2024-02-02": 15, "2024-05-02": 35, "2024-12-31": 35, "2025-01-01": 100, "2025-12-31": 100,
     }  # fmt: skip

@@ -362,3 +362,32 @@ class TestDatesAndUniverse:
         tables = kf.Tables(ai_revenue_share=ai_shares(a=0.5), assets=names)
         scores = kf.AIInfrastructureExposure().compute(tables, ["2024-05-31", "2024-06-28"])
         assert scores.to_polars()["ticker"].to_list() == ["OLD", "NEW"]
+
+
+def test_an_old_rate_never_converts_whatever_the_lag():
+    facts = year("a", 200e6, 1e9, "EUR").with_columns(available_at=date(2024, 1, 2))
+    fx = pl.DataFrame({"date": [date(2024, 5, 1)], "currency": ["EUR"], "usd_per_unit": [1.1]})
+    definition = kf.FactorDefinition(time=parts.Time(lag_days=40))
+    tables = {
+        "ai_capex_share": theta(a=1).with_columns(available_at=date(2024, 1, 2)),
+        "fundamentals": facts,
+        "fx": fx,
+    }
+    with pytest.raises(MissingRateError, match="EUR on 2024-06-10"):
+        compute([date(2024, 6, 10)], definition, **tables)
+
+
+def test_the_upper_bound_does_not_stop_after_some_tiers():
+    ties = pl.DataFrame(
+        {
+            "supplier_id": ["a", "b"],
+            "customer_id": ["b", "c"],
+            "customer_label": ["B", "C"],
+            "revenue_share": [0.4, 0.5],
+        }
+    ).with_columns(period_end=date(2023, 12, 31), available_at=KNOWN)
+    for tiers, expected in ((0, 0.0), (1, 0.0), (2, 0.06), (None, 0.06)):
+        definition = kf.FactorDefinition(supplier_ties=parts.SupplierTies(max_tiers=tiers))
+        row = compute(definition=definition, revenue_ties=ties, ai_capex_share=theta(c=0.6))["a"]
+        assert row["ai_revenue"] == pytest.approx(expected, abs=1e-12)
+        assert row["ai_revenue_high"] == pytest.approx(0.6 + 0.4 * 0.5 * (0.5 + 0.5 * 0.8), abs=1e-9)

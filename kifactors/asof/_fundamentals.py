@@ -103,7 +103,9 @@ def trailing_twelve_months(
         _offsets(arrivals["asset_id"]), arrivals["slot"].cast(pl.Int64).to_numpy(), visible,
         arrivals["value"].to_numpy(), at, rules=_limits(ttm), max_age_days=time.max_age_days,
     )  # fmt: skip
-    return _long(found, assets, dates).join(_currencies(fundamentals), on="asset_id", how="left")
+    return _long(found, assets, dates).join(
+        _currencies(fundamentals), on="asset_id", how="left", maintain_order="left"
+    )
 
 
 def _long(found: _kernels.TrailingFacts, assets: pl.Series, dates: pl.Series) -> pl.DataFrame:

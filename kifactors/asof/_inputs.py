@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from kifactors.asof._spells import expires, in_force, on_dates, union, visible_from
-from kifactors.definition import Time
+from kifactors.definition import Time, TrailingTwelveMonths
 from kifactors.errors import MissingRateError
 from kifactors.panel import sorted_unique
 from kifactors.schema import Tables
@@ -45,7 +45,32 @@ def ai_capex_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) 
 
 
 def ai_revenue_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
-    """Return the disclosed shares in force: (date, asset_id, scope, share), each scope with its own period."""
+    """Return the disclosed shares in force on each date, every scope with its own period.
+
+    Parameters
+    ----------
+    table : polars.DataFrame or None
+        Validated `ai_revenue_share`; None: nobody discloses.
+    dates : polars.Series
+        Ascending score dates.
+    time : Time
+        A share whose period ended more than `max_age_days` before a date has expired.
+
+    Returns
+    -------
+    polars.DataFrame
+        (date, asset_id, scope, share): per scope the newest visible period and of that the newest vintage.
+
+    Examples
+    --------
+    >>> table = kf.schema.validate("ai_revenue_share", pl.DataFrame(
+    ...     {"asset_id": ["a"], "share": [0.4], "scope": ["ai"], "period_end": ["2023-12-31"],
+    ...      "available_at": ["2024-02-01"]},
+    ... ).with_columns(pl.col("period_end", "available_at").str.to_date()))
+    >>> at = kf.calendar.score_dates(["2024-02-01", "2024-02-02", "2025-07-03", "2025-07-04"])
+    >>> [str(day) for day in kf.asof.ai_revenue_share(table, at, time=kf.definition.Time())["date"]]
+    ['2024-02-02', '2025-07-03']
+    """
     if table is None:
         schema = {"date": pl.Date, "asset_id": pl.String, "scope": pl.String, "share": pl.Float64}
         return pl.DataFrame(schema=schema)
@@ -53,7 +78,9 @@ def ai_revenue_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
     return on_dates(spells.select("asset_id", "scope", "share", "first", "last"), dates)
 
 
-def capex_guidance(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
+def capex_guidance(
+    table: pl.DataFrame | None, dates: pl.Series, *, time: Time, ttm: TrailingTwelveMonths
+) -> pl.DataFrame:
     """Return G on each date: the period that ends first at or after it, its latest statement, as an annual rate.
 
     Returns
@@ -71,7 +98,9 @@ def capex_guidance(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) 
     ...      "low": [110.0], "high": [130.0], "currency": ["USD"], "available_at": ["2024-02-01"]},
     ... ).with_columns(pl.col("period_start", "period_end", "available_at").str.to_date()))
     >>> at = kf.calendar.score_dates(["2024-02-01", "2024-02-02", "2027-01-01"])
-    >>> kf.asof.capex_guidance(table, at, time=kf.definition.Time())["guided"].round(2).to_list()
+    >>> kf.asof.capex_guidance(
+    ...     table, at, time=kf.definition.Time(), ttm=kf.definition.TrailingTwelveMonths()
+    ... )["guided"].round(2).to_list()
     [39.99]
     """
     if table is None:
@@ -85,7 +114,9 @@ def capex_guidance(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) 
             }
         )
     days = (pl.col("period_end") - pl.col("period_start")).dt.total_days() + 1
-    annual = pl.when(days.is_between(350, 380)).then(1.0).otherwise(365.25 / days)
+    annual = (
+        pl.when(days.is_between(ttm.year_days_low, ttm.year_days_high)).then(1.0).otherwise(365.25 / days)
+    )
     statements = table.select(
         "asset_id", "period_start", "period_end", "available_at",
         guided=(pl.col("low") + pl.col("high")) / 2 * annual,
@@ -111,9 +142,37 @@ def capex_guidance(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) 
 def revenue_ties(
     ties: pl.DataFrame | None, disclosures: pl.DataFrame | None, dates: pl.Series, *, time: Time
 ) -> pl.DataFrame:
-    """Return the ties in force: (date, supplier_id, customer_id, customer_label, revenue_share, ai_share).
+    """Return the ties in force on each date.
 
-    The set of one filing replaces the earlier set whole; a disclosure of a later period empties it.
+    Parameters
+    ----------
+    ties, disclosures : polars.DataFrame or None
+        Validated `revenue_ties` and `tie_disclosures`; None: no ties, no further filings read.
+    dates : polars.Series
+        Ascending score dates.
+    time : Time
+        A tie whose period ended more than `tie_expiry_days` before a date has expired.
+
+    Returns
+    -------
+    polars.DataFrame
+        (date, supplier_id, customer_id, customer_label, revenue_share, ai_share): per supplier the set of the
+        filing with the newest visible period, and of that the newest vintage. It replaces the earlier set
+        whole; a disclosure of a later period empties it.
+
+    Examples
+    --------
+    The filing of 2024 no longer names x:
+
+    >>> ties = kf.schema.validate("revenue_ties", pl.DataFrame(
+    ...     {"supplier_id": ["s"] * 3, "customer_id": ["x", "y", "y"], "customer_label": ["x", "y", "y"],
+    ...      "revenue_share": [0.3, 0.2, 0.4], "period_end": ["2023-12-31", "2023-12-31", "2024-12-31"],
+    ...      "available_at": ["2024-02-01", "2024-02-01", "2025-02-01"]},
+    ... ).with_columns(pl.col("period_end", "available_at").str.to_date()))
+    >>> at = kf.calendar.score_dates(["2024-12-31", "2025-02-28"])
+    >>> found = kf.asof.revenue_ties(ties, None, at, time=kf.definition.Time())
+    >>> sorted((str(day), customer) for day, customer in found.select("date", "customer_id").rows())
+    [('2024-12-31', 'x'), ('2024-12-31', 'y'), ('2025-02-28', 'y')]
     """
     if ties is None:
         return pl.DataFrame(
@@ -133,7 +192,10 @@ def revenue_ties(
         # A filing whose named customers are already known by then is the set itself, not the end of it.
         named = sets.group_by("supplier_id", "period_end").agg(named_at=pl.col("available_at").min())
         empties = (pl.col("available_at") < pl.col("named_at")).fill_null(value=True)
-        read = read.join(named, on=["supplier_id", "period_end"], how="left").filter(empties).drop("named_at")
+        read = read.join(named, on=["supplier_id", "period_end"], how="left", maintain_order="left").filter(
+            empties
+        )
+        read = read.drop("named_at")
         sets = pl.concat([sets, read])
     spells = in_force(sets, ["supplier_id"], lag_days=time.lag_days, expiry_days=time.tie_expiry_days).filter(
         "named"
@@ -145,7 +207,24 @@ def revenue_ties(
 
 
 def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: Iterable[str]) -> pl.DataFrame:
-    """Return who was looked at: (date, asset_id) with an unexpired tie, disclosure or share of such a scope."""
+    """Return who was looked at: an unexpired tie, disclosure or disclosed share makes a supplier covered.
+
+    Parameters
+    ----------
+    tables : Tables
+        `revenue_ties`, `tie_disclosures` and `ai_revenue_share`; fundamentals alone do not cover.
+    dates : polars.Series
+        Ascending score dates.
+    time : Time
+        Publication lag and expiry.
+    scopes : iterable of str
+        The scopes of `ai_revenue_share` that cover: those of positive weight.
+
+    Returns
+    -------
+    polars.DataFrame
+        (date, asset_id), sorted and unique.
+    """
     seen = [
         _seen(frame, "supplier_id", time.tie_expiry_days, time)
         for frame in (tables.revenue_ties, tables.tie_disclosures)
@@ -158,7 +237,22 @@ def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: I
 
 
 def live_assets(tables: Tables, dates: pl.Series, *, time: Time) -> pl.DataFrame:
-    """Return (date, asset_id) of every asset with a visible, unexpired row or a live index membership."""
+    """Return every asset with a visible, unexpired row in any table, or a live index membership.
+
+    Parameters
+    ----------
+    tables : Tables
+        A tie makes its supplier live, not its customer; a statement of theta never expires.
+    dates : polars.Series
+        Ascending score dates.
+    time : Time
+        Publication lag and expiry.
+
+    Returns
+    -------
+    polars.DataFrame
+        (date, asset_id), sorted and unique.
+    """
     aged = (
         (tables.fundamentals, "asset_id", time.max_age_days),
         (tables.capex_guidance, "asset_id", time.max_age_days),
@@ -174,9 +268,32 @@ def live_assets(tables: Tables, dates: pl.Series, *, time: Time) -> pl.DataFrame
 
 
 def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
-    """Return live memberships: (date, index_id, asset_id, weight), from announcement to removal.
+    """Return live memberships, from announcement (plus the lag) to removal.
 
-    Of two memberships of one asset in one index that are both announced, the later start counts.
+    Parameters
+    ----------
+    table : polars.DataFrame or None
+        Validated `index_membership`; None: nobody is in an index.
+    dates : polars.Series
+        Ascending score dates.
+    time : Time
+        Publication lag.
+
+    Returns
+    -------
+    polars.DataFrame
+        (date, index_id, asset_id, weight). Of two announced memberships of one asset in one index the later
+        start counts; weight is null where the index has none.
+
+    Examples
+    --------
+    >>> table = kf.schema.validate("index_membership", pl.DataFrame(
+    ...     {"index_id": ["m"], "asset_id": ["a"], "start": ["2024-06-24"], "end": ["2024-12-23"],
+    ...      "available_at": ["2024-06-14"]},
+    ... ).with_columns(pl.col("start", "end", "available_at").str.to_date()))
+    >>> at = kf.calendar.score_dates(["2024-06-14", "2024-06-15", "2024-12-22", "2024-12-23"])
+    >>> [str(day) for day in kf.asof.index_membership(table, at, time=kf.definition.Time())["date"]]
+    ['2024-06-15', '2024-12-22']
     """
     if table is None:
         schema = {"date": pl.Date, "index_id": pl.String, "asset_id": pl.String, "weight": pl.Float64}
@@ -201,28 +318,42 @@ def membership_known(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
 def fx_rates(
     fx: pl.DataFrame | None, wanted: pl.DataFrame, *, time: Time, lag_days: int, what: str
 ) -> pl.DataFrame:
-    """Return `usd_per_unit` for each (date, currency) of `wanted`: the latest rate known then.
+    """Return the latest known exchange rate for each wanted day and currency.
+
+    Parameters
+    ----------
+    fx : polars.DataFrame or None
+        Validated `fx`; None: only dollars can be converted.
+    wanted : polars.DataFrame
+        (date, currency), repeats allowed.
+    time : Time
+        A rate older than `fx_max_age_days` does not count.
+    lag_days : int
+        Days from a rate's date to the first date that may use it.
+    what : str
+        What the rate is for, named in the error.
+
+    Returns
+    -------
+    polars.DataFrame
+        (date, currency, usd_per_unit), a row for each wanted pair; 1 for USD.
 
     Raises
     ------
     MissingRateError
-        There is no rate, or it is older than `fx_max_age_days`.
+        There is no rate, or only an older one.
     """
     wanted = wanted.select("date", "currency").unique().sort("currency", "date")
-    rates = pl.DataFrame(schema={"currency": pl.String, "known": pl.Date, "usd_per_unit": pl.Float64})
+    rates = pl.DataFrame(schema={"currency": pl.String, "dated": pl.Date, "usd_per_unit": pl.Float64})
     if fx is not None:
-        rates = fx.select(
-            "currency", (pl.col("date") + pl.duration(days=lag_days)).alias("known"), "usd_per_unit"
-        )
+        rates = fx.select("currency", "usd_per_unit", dated="date")
+    rates = rates.with_columns(known=pl.col("dated") + pl.duration(days=lag_days)).sort("currency", "known")
+    fresh = pl.col("date") - pl.col("dated") <= pl.duration(days=time.fx_max_age_days)
     found = wanted.join_asof(
-        rates.sort("currency", "known"),
-        left_on="date",
-        right_on="known",
-        by="currency",
-        strategy="backward",
-        tolerance=f"{max(0, time.fx_max_age_days - lag_days)}d",
-        check_sortedness=False,
-    ).with_columns(usd_per_unit=pl.when(pl.col("currency") == "USD").then(1.0).otherwise("usd_per_unit"))
+        rates, left_on="date", right_on="known", by="currency", strategy="backward", check_sortedness=False
+    ).with_columns(
+        usd_per_unit=pl.when(pl.col("currency") == "USD").then(1.0).when(fresh).then("usd_per_unit")
+    )
     missing = found.filter(pl.col("usd_per_unit").is_null())
     if missing.height:
         shown = ", ".join(

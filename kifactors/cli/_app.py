@@ -161,24 +161,19 @@ def validate_folder(folder: Annotated[Path, typer.Argument(help="Folder of input
 
 def _dates(tables: Tables, every: Every | None, first: date, last: date | None) -> list[date]:
     """List the score dates; without a last one, up to the period that holds the last report."""
-    limit = last or date.max
-    last = last or asof.last_known(tables)
-    if last < first:
-        raise DateError(
-            f"the range starts on {first}, after its end or the last report on {last}. Give other dates."
-        )
+    if last is None:
+        last = asof.last_known(tables)
+        last = max(month_ends(last, last)[0], first) if every in {None, Every.MONTH} else last
     if every is None and tables.universe is not None:
         known = tables.universe["date"].unique().sort()
-        return known.filter(known.is_between(first, last)).to_list()
-    match every or Every.MONTH:
-        case Every.MONTH:
-            return [day for day in month_ends(first, last) if first <= day <= limit]
-        case Every.WEEK:
-            return calendar.week_ends(first, last)
-        case Every.DAY:
-            return calendar.days(first, last)
-        case Every.SESSION:
-            return calendar.sessions(first, last)
+        dates = known.filter(known.is_between(first, last)).to_list()
+    else:
+        between = {Every.WEEK: calendar.week_ends, Every.DAY: calendar.days, Every.SESSION: calendar.sessions}
+        dates = between.get(every or Every.MONTH, month_ends)(first, last)
+    dates = [day for day in dates if first <= day <= last]
+    if not dates:
+        raise DateError(f"no score date lies from {first} to {last}. Give a wider range or another --every.")
+    return dates
 
 
 def _compute(tables: Tables, dates: list[date], definition: FactorDefinition) -> Scores:

@@ -71,6 +71,16 @@ def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
 def read_scores(path: str | PathLike[str]) -> Scores:
     """Read scores that `write_scores` wrote.
 
+    Parameters
+    ----------
+    path : path
+        One Parquet file.
+
+    Returns
+    -------
+    Scores
+        Equal to the scores written, with definition, input fingerprints, dates and diagnostics.
+
     Raises
     ------
     DataError

@@ -14,6 +14,15 @@ ENDINGS = (".parquet", ".arrow", ".ipc", ".feather", ".csv")
 def read_tables(folder: str | PathLike[str]) -> Tables:
     """Read every input table of a folder: ``fundamentals.parquet``, ``revenue_ties.csv``, ...
 
+    Parameters
+    ----------
+    folder : path
+        Files are found by name; other files are left alone.
+
+    Returns
+    -------
+    Tables
+
     Raises
     ------
     DataError

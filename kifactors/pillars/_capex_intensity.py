@@ -79,7 +79,7 @@ def capex_intensity(
     time = definition.time
     theta = asof.ai_capex_share(tables.ai_capex_share, dates, time=time)
     facts = asof.trailing_twelve_months(tables.fundamentals, dates, time=time, ttm=definition.ttm)
-    guidance = asof.capex_guidance(tables.capex_guidance, dates, time=time)
+    guidance = asof.capex_guidance(tables.capex_guidance, dates, time=time, ttm=definition.ttm)
     panel = live.select(KEY)
     for columns in (theta, facts, guidance):
         panel = attach(panel, columns)

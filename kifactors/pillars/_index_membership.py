@@ -79,7 +79,7 @@ def index_membership(
     """
     members = (
         asof.index_membership(tables.index_membership, dates, time=definition.time)
-        .join(live, on=KEY, how="left")
+        .join(live, on=KEY, how="left", maintain_order="left")
         .with_columns(weight=_weight("market_cap" in live.columns))
         .sort("date", "index_id", "asset_id")
     )

@@ -1,6 +1,6 @@
 """Pillar B: how much of its revenue a company earns from AI infrastructure (METHODOLOGY sections 4 and 6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -97,8 +97,14 @@ def supplier_ties(
     found = propagate(graph, theta=theta, disclosed=low, ties=spec, n_threads=n_threads)
     # The limit from r up is the limit from s up, and never below r by a rounding.
     start = np.maximum(broad, found.revenue)
+    # An upper bound that stopped after some tiers would not be one.
     upper = propagate(
-        graph, theta=theta, disclosed=start, undisclosed=graph.undisclosed, ties=spec, n_threads=n_threads
+        graph,
+        theta=theta,
+        disclosed=start,
+        undisclosed=graph.undisclosed,
+        ties=replace(spec, max_tiers=None),
+        n_threads=n_threads,
     )
     covered = nodes["covered"] | (spec.uncovered == "zero")
     values = {

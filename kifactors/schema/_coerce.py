@@ -136,8 +136,8 @@ def _with_named_index(schema: TableSchema, data: Any) -> Any:
     names = list(data.index.names)
     if all(name is not None for name in names):
         return data.reset_index()
-    if len(names) == 1 and type(data.index).__name__ == "RangeIndex":
-        return data
+    if len(names) == 1 and data.index.dtype.kind in "iu":
+        return data.reset_index(drop=True)
     raise DataError(
         f"{schema.name}: the pandas index has levels without a name ({names}). Name them with "
         ".rename_axis(), or drop them with .reset_index(drop=True)."
@@ -150,6 +150,7 @@ def _present(schema: TableSchema, given: list[str]) -> list[str]:
         raise MissingColumnError(
             f"{schema.name} lacks column {', '.join(map(repr, missing))}; it has {given}. "
             f"Rename or add it; the columns are {', '.join(schema.names)}."
+            + (" A CSV needs commas and UTF-8." if len(given) == 1 else "")
         )
     absent = [name for name in schema.names if name not in given]
     for extra in sorted(set(given) - set(schema.names)):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from kifactors.errors import MissingColumnError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -39,6 +41,8 @@ class Column:
         Inclusive range; ``low_open`` excludes the lower end.
     allowed : tuple of str
         The only values of a text column; empty means any.
+    pattern : str
+        Regular expression of a text column; empty means any.
     """
 
     name: str
@@ -51,11 +55,14 @@ class Column:
     high: float | None = None
     low_open: bool = False
     allowed: tuple[str, ...] = ()
+    pattern: str = ""
 
     def range_text(self) -> str:
         """Write the allowed values the way an error message or a metadata entry shows them."""
         if self.allowed:
             return ", ".join(self.allowed)
+        if self.pattern:
+            return self.pattern
         if self.low is None and self.high is None:
             return ""
         left = "(" if self.low_open or self.low is None else "["
@@ -91,7 +98,10 @@ class TableSchema:
 
     def __getitem__(self, column: str) -> Column:
         """Return the column of that name."""
-        return next(c for c in self.columns if c.name == column)
+        for declared in self.columns:
+            if declared.name == column:
+                return declared
+        raise MissingColumnError(f"{self.name} has no column {column!r}; it has {', '.join(self.names)}.")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -12,12 +12,15 @@ FLOW_METRICS = ("capex", "revenue")
 STOCK_METRICS = ("assets",)
 SCOPES = ("ai", "data_center", "broad")
 
+# Not empty, no blanks around: " a" would silently be another company than "a".
+TRIMMED = r"^\S(.*\S)?$"
+
 # Shares are printed rounded; a set of them may add to a little more than one.
 SHARE_SUM_TOLERANCE = 0.005
 
 
 def _id(name: str, doc: str, *, nullable: bool = False) -> Column:
-    return Column(name=name, dtype=pl.String, doc=doc, nullable=nullable)
+    return Column(name=name, dtype=pl.String, doc=doc, nullable=nullable, pattern=TRIMMED)
 
 
 def _date(name: str, doc: str, *, nullable: bool = False, required: bool = True) -> Column:
@@ -37,7 +40,7 @@ AVAILABLE_AT = _date("available_at", "first date on which the row could be known
 SOURCE = Column(
     name="source", dtype=pl.String, doc="accession number, URL or file name", nullable=True, required=False
 )
-CURRENCY = Column(name="currency", dtype=pl.String, doc="ISO 4217 code")
+CURRENCY = Column(name="currency", dtype=pl.String, doc="ISO 4217 code", pattern="^[A-Z]{3}$")
 PERIOD_END = _date("period_end", "last day of the period")
 
 _ENDS_BEFORE_START = Rule(
@@ -114,7 +117,7 @@ FUNDAMENTALS = TableSchema(
             column="currency",
             broken=_IS_FLOW & (pl.col("currency").filter(_IS_FLOW).n_unique().over("asset_id") > 1),
             says="capex and revenue of one company come in two currencies, so their ratio has no meaning",
-            remedy="convert at the source, or keep the facts of one currency",
+            remedy="convert at the source; of a company that changed its currency, keep the facts of one",
         ),
     ),
 )

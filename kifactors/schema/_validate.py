@@ -102,6 +102,11 @@ def _column_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) -
         if broken.any():
             rows = _rows(schema, frame, broken, column.name)
             yield f"{head} must be one of {column.range_text()} and is not in {rows}. Correct the spelling."
+    if column.pattern:
+        broken = ~values.str.contains(column.pattern).fill_null(value=True)
+        if broken.any():
+            rows = _rows(schema, frame, broken, column.name)
+            yield f"{head} must match {column.pattern} and does not in {rows}. Write it without blanks around it."
 
 
 def _range_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) -> Iterator[str]:
