@@ -40,8 +40,8 @@ def test_docstring_example(test):
 # The functions that state a formula of METHODOLOGY; each shows it on numbers one can check by hand.
 FORMULAS = (
     "kifactors.asof._fundamentals.trailing_twelve_months",
-    "kifactors.asof._inputs.ai_capex_share",
-    "kifactors.asof._inputs.capex_guidance",
+    "kifactors.asof._statements.ai_capex_share",
+    "kifactors.asof._statements.capex_guidance",
     "kifactors.composite.combine",
     "kifactors.cross_section.composite_standardize",
     "kifactors.cross_section.dense_standardize",

@@ -4,17 +4,19 @@ Every function answers with what each date could have known; nothing else reads 
 """
 
 from kifactors.asof._fundamentals import trailing_twelve_months
-from kifactors.asof._inputs import (
-    ai_capex_share,
-    ai_revenue_share,
-    capex_guidance,
+from kifactors.asof._relations import (
     covered_suppliers,
-    fx_rates,
     index_membership,
-    last_known,
     live_assets,
     membership_known,
     revenue_ties,
+)
+from kifactors.asof._statements import (
+    ai_capex_share,
+    ai_revenue_share,
+    capex_guidance,
+    fx_rates,
+    last_known,
 )
 
 __all__ = [
