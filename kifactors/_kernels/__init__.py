@@ -6,13 +6,24 @@
 import os
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kifactors._kernels._checks import (
+    Floats,
+    Ints,
+    Mask,
+    ShapeError,
+    floats,
+    in_order,
+    ints,
+    mask,
+    offsets_of,
+    same_slice,
+    typed,
+)
 from kifactors._kernels._threads import over_slices, thread_count
-from kifactors.errors import KifactorsError
 
 __all__ = [
     "FIT_REASONS",
@@ -42,10 +53,6 @@ if os.environ.get("KIFACTORS_REFERENCE") == "1":
 else:
     from kifactors._kernels import _cross_section, _graph, _regression, _ttm
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.uint8]
-
 MAX_CONTROLS = 16
 N_RULES = 7
 NEVER = np.iinfo(np.int32).min
@@ -54,10 +61,6 @@ FIT_REASONS = (
     "fewer than one residual degree of freedom",
     "controls do not vary within industries",
 )
-
-
-class ShapeError(KifactorsError, ValueError):
-    """An array at the kernel door has the wrong length, order or range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,8 @@ def sparse_standardize(
     values: Floats, estimation: Mask, offsets: Ints, *, clip: float, n_threads: int | None = None
 ) -> Floats:
     """Divide by the root mean square of the exposed values of each slice; 0 stays 0, NaN stays NaN."""
-    values, estimation = _floats(values), _mask(estimation, values.size)
-    offsets = _offsets(offsets, values.size)
+    values, estimation = floats(values), mask(estimation, values.size)
+    offsets = offsets_of(offsets, values.size)
     out = np.empty_like(values)
 
     def work(first: int, last: int) -> None:
@@ -130,9 +133,9 @@ def composite_standardize(
     n_threads: int | None = None,
 ) -> Floats:
     """Subtract the weighted mean of each slice, divide by the root mean square over exposed values."""
-    values = _floats(values)
-    weights, exposed = _floats(weights, values.size), _mask(exposed, values.size)
-    estimation, offsets = _mask(estimation, values.size), _offsets(offsets, values.size)
+    values = floats(values)
+    weights, exposed = floats(weights, values.size), mask(exposed, values.size)
+    estimation, offsets = mask(estimation, values.size), offsets_of(offsets, values.size)
     out = np.empty_like(values)
 
     def work(first: int, last: int) -> None:
@@ -161,9 +164,9 @@ def dense_standardize(
         raise ShapeError(
             f"need 0 <= low <= high <= 1 and min_assets >= 2; got low={low}, high={high}, min_assets={min_assets}."
         )
-    values = _floats(values)
-    weights, estimation = _floats(weights, values.size), _mask(estimation, values.size)
-    offsets = _offsets(offsets, values.size)
+    values = floats(values)
+    weights, estimation = floats(weights, values.size), mask(estimation, values.size)
+    offsets = offsets_of(offsets, values.size)
     out, scratch = np.empty_like(values), np.empty_like(values)
 
     def work(first: int, last: int) -> None:
@@ -179,8 +182,8 @@ def leave_one_out_mean(
     values: Floats, weights: Floats, offsets: Ints, *, n_threads: int | None = None
 ) -> Floats:
     """Return for each element the weighted mean of the others in its slice; values and weights are >= 0."""
-    values = _floats(values)
-    weights, offsets = _floats(weights, values.size), _offsets(offsets, values.size)
+    values = floats(values)
+    weights, offsets = floats(weights, values.size), offsets_of(offsets, values.size)
     out, scratch = np.empty_like(values), np.empty_like(values)
 
     def work(first: int, last: int) -> None:
@@ -208,11 +211,11 @@ def propagate(
 
     `rows` are the offsets of each node's ties in `customers` and `flow`; customers lie in the node's slice.
     """
-    theta = _floats(theta)
-    disclosed, remainder = _floats(disclosed, theta.size), _floats(remainder, theta.size)
-    flow = _floats(flow)
-    rows, customers = _offsets(rows, flow.size), _ints(customers, flow.size)
-    offsets = _offsets(offsets, theta.size)
+    theta = floats(theta)
+    disclosed, remainder = floats(disclosed, theta.size), floats(remainder, theta.size)
+    flow = floats(flow)
+    rows, customers = offsets_of(rows, flow.size), ints(customers, flow.size)
+    offsets = offsets_of(offsets, theta.size)
     if rows.size != theta.size + 1:
         raise ShapeError(f"rows has {rows.size} entries; expected one more than the {theta.size} nodes.")
     if not (0.0 <= delta < 1.0 and tolerance > 0.0):
@@ -221,7 +224,7 @@ def propagate(
         raise ShapeError(
             "flow, theta, disclosed and remainder must be finite; an unknown value counts as 0 here."
         )
-    _same_slice(rows, customers, offsets)
+    same_slice(rows, customers, offsets)
     out, scratch = np.empty_like(theta), np.empty_like(theta)
     error, sweeps = np.zeros(offsets.size - 1), np.zeros(offsets.size - 1, np.int32)
     tiers = -1 if max_tiers is None else max_tiers
@@ -247,10 +250,10 @@ def neutralize(
     n_threads: int | None = None,
 ) -> Neutralized:
     """Regress values on industry dummies and `controls` (controls, n) per slice; codes < 0 are unknown."""
-    values = _floats(values)
-    weights, estimation = _floats(weights, values.size), _mask(estimation, values.size)
-    offsets = _offsets(offsets, values.size)
-    codes = _typed(codes, np.int32, values.size)
+    values = floats(values)
+    weights, estimation = floats(weights, values.size), mask(estimation, values.size)
+    offsets = offsets_of(offsets, values.size)
+    codes = typed(codes, np.int32, values.size)
     controls = np.asarray(controls)
     if not np.can_cast(controls.dtype, np.float64, "same_kind"):
         raise ShapeError(f"controls are {controls.dtype}; expected float64.")
@@ -300,24 +303,24 @@ def trailing_twelve_months(
     n_threads: int | None = None,
 ) -> TrailingFacts:
     """Return trailing capex and revenue of every asset on every date (see `_ttm.pyx` for the layout)."""
-    slot_end = _typed(slot_end, np.int32)
-    slot_metric = _typed(slot_metric, np.int8, slot_end.size)
-    slot_start = _typed(slot_start, np.int32, slot_end.size)
-    fact_value = _floats(fact_value)
+    slot_end = typed(slot_end, np.int32)
+    slot_metric = typed(slot_metric, np.int8, slot_end.size)
+    slot_start = typed(slot_start, np.int32, slot_end.size)
+    fact_value = floats(fact_value)
     fact_slot, fact_visible = (
-        _ints(fact_slot, fact_value.size),
-        _typed(fact_visible, np.int32, fact_value.size),
+        ints(fact_slot, fact_value.size),
+        typed(fact_visible, np.int32, fact_value.size),
     )
     slot_offsets, fact_offsets = (
-        _offsets(slot_offsets, slot_end.size),
-        _offsets(fact_offsets, fact_value.size),
+        offsets_of(slot_offsets, slot_end.size),
+        offsets_of(fact_offsets, fact_value.size),
     )
-    dates, limits = _typed(dates, np.int32), np.array(rules, np.int32)
+    dates, limits = typed(dates, np.int32), np.array(rules, np.int32)
     if limits.size != N_RULES:
         raise ShapeError(f"rules has {limits.size} entries; expected {N_RULES}.")
     if (np.diff(dates) < 0).any():
         raise ShapeError("dates must ascend: the kernel walks forward through time once.")
-    _in_order(slot_offsets, (slot_start, slot_end, slot_metric), fact_offsets, fact_slot, fact_visible)
+    in_order(slot_offsets, (slot_start, slot_end, slot_metric), fact_offsets, fact_slot, fact_visible)
     assets, n_dates = slot_offsets.size - 1, dates.size
     latest = np.full(slot_end.size, np.nan)
     periods = np.full((assets, n_dates, 4), NEVER, np.int32)
@@ -332,62 +335,3 @@ def trailing_twelve_months(
 
     over_slices(work, assets, size=fact_value.size + assets * n_dates, n_threads=n_threads)
     return TrailingFacts(periods, capex, revenue, stock, used)
-
-
-def _typed(values: Any, dtype: type[np.generic], size: int | None = None) -> Any:
-    array = np.asarray(values)
-    if array.ndim != 1 or (size is not None and array.size != size):
-        expected = "one dimension" if size is None else f"{size} elements"
-        raise ShapeError(f"an array has shape {array.shape}; expected {expected}.")
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise ShapeError(f"an array is {array.dtype}; expected {np.dtype(dtype)}.")
-    return np.ascontiguousarray(array, dtype=dtype)
-
-
-def _floats(values: Any, size: int | None = None) -> Floats:
-    return _typed(values, np.float64, size)  # type: ignore[no-any-return]
-
-
-def _ints(values: Any, size: int | None = None) -> Ints:
-    return _typed(values, np.int64, size)  # type: ignore[no-any-return]
-
-
-def _mask(values: Any, size: int) -> Mask:
-    array = np.asarray(values)
-    if array.dtype == np.bool_:
-        array = array.view(np.uint8)
-    return _typed(array, np.uint8, size)  # type: ignore[no-any-return]
-
-
-def _offsets(values: Any, size: int) -> Ints:
-    offsets = _ints(values)
-    if offsets.size == 0 or offsets[0] != 0 or offsets[-1] != size or (np.diff(offsets) < 0).any():
-        raise ShapeError(f"offsets must rise from 0 to the {size} elements they cut; got {offsets[:5]}...")
-    return offsets
-
-
-def _in_order(
-    slot_offsets: Ints,
-    slot_keys: tuple[NDArray[Any], ...],
-    fact_offsets: Ints,
-    fact_slot: Ints,
-    fact_visible: NDArray[np.int32],
-) -> None:
-    """Check what the walk through time relies on: slots sorted, facts in order of arrival, each in its asset."""
-    if slot_offsets.size != fact_offsets.size:
-        raise ShapeError("slots and facts come with different numbers of assets.")
-    slot_asset = np.repeat(np.arange(slot_offsets.size - 1), np.diff(slot_offsets))
-    if (np.diff(np.lexsort((*slot_keys, slot_asset))) != 1).any():
-        raise ShapeError("the slots of an asset must be sorted by metric, end and start.")
-    fact_asset = np.repeat(np.arange(fact_offsets.size - 1), np.diff(fact_offsets))
-    if ((np.diff(fact_visible) < 0) & (np.diff(fact_asset) == 0)).any():
-        raise ShapeError("the facts of an asset must be sorted by the day they became visible.")
-    if not ((fact_slot >= slot_offsets[fact_asset]) & (fact_slot < slot_offsets[fact_asset + 1])).all():
-        raise ShapeError("a fact points to a slot of another asset.")
-
-
-def _same_slice(rows: Ints, customers: Ints, offsets: Ints) -> None:
-    node = np.repeat(np.arange(rows.size - 1), np.diff(rows))
-    slices = np.searchsorted(offsets, node, side="right") - 1
-    if customers.size and not ((customers >= offsets[slices]) & (customers < offsets[slices + 1])).all():
-        raise ShapeError("a tie leads to a customer outside its own date.")
