@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+# Integer industries up to here are used as they are; the kernel keeps a row per number.
+MAX_PLAIN_CODE = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Neutralized:
     """Result of `neutralize`.
@@ -221,12 +225,11 @@ def neutralize(
     >>> neutralize(day, "x", industry="industry").residual.to_list()
     [-1.0, 1.0, -1.0, 1.0]
     """
-    codes = frame[industry].rank("dense").cast(pl.Int32).fill_null(0).to_numpy() - 1
     matrix = np.empty((len(controls), frame.height))
     for row, control in enumerate(controls):
         matrix[row] = _floats(frame, control)
     found = _kernels.neutralize(
-        _floats(frame, column), matrix, _weights(frame, weights), codes, _mask(frame, estimation),
+        _floats(frame, column), matrix, _weights(frame, weights), _codes(frame[industry]), _mask(frame, estimation),
         date_offsets(frame), n_threads=n_threads,
     )  # fmt: skip
     return Neutralized(
@@ -252,6 +255,19 @@ def date_offsets(frame: pl.DataFrame) -> NDArray[np.int64]:
 
 def _floats(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:
     return frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _codes(groups: pl.Series) -> NDArray[np.int32]:
+    """Return a number from 0 for each group, close together; -1 where unknown."""
+    if groups.dtype.is_integer() and groups.is_between(0, MAX_PLAIN_CODE).all():
+        numbers = groups
+    elif isinstance(groups.dtype, pl.Enum):
+        numbers = groups.to_physical()
+    else:
+        names = groups.cast(pl.String)
+        # A hash of the names is faster than their rank.
+        numbers = names.cast(pl.Enum(names.drop_nulls().unique().sort())).to_physical()
+    return numbers.cast(pl.Int32).fill_null(-1).to_numpy()
 
 
 def _weights(frame: pl.DataFrame, column: str | None) -> NDArray[np.float64]:

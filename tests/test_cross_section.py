@@ -412,3 +412,35 @@ def test_names_of_industries_do_not_matter(frame, name):
     other = neutralize(frame.with_columns(industry=pl.lit(name)), "x", industry="industry").residual
     assert_series_equal(one, other, check_exact=True)
     close(call(frame), call(frame.with_columns(hit=~pl.col("hit"))))
+
+
+@pytest.mark.parametrize(
+    "codes", [[10101010, 10101010, 60201010, 60201010], [-5, -5, 0, 0], ["x", "x", None, "y"]]
+)
+def test_industries_may_be_any_labels(codes):
+    frame = pl.DataFrame({"date": [1] * 4, "x": [1.0, 3.0, 6.0, 8.0], "industry": codes})
+    residual = neutralize(frame, "x", industry="industry").residual.to_list()
+    assert residual == ([-1.0, 1.0, None, 0.0] if None in codes else [-1.0, 1.0, -1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "shape", ["random", "sorted", "reversed", "ties", "two lumps", "steps of the sample"]
+)
+@pytest.mark.parametrize("size", [511, 512, 2_999, 20_000])
+def test_clipping_bounds_are_those_of_the_sort(shape, size):
+    """The bracket of a sample finds the very order statistics, or falls back."""
+    rng = np.random.default_rng(size)
+    x = {
+        "random": rng.standard_t(3, size),
+        "sorted": np.sort(rng.random(size)),
+        "reversed": -np.sort(rng.random(size)),
+        "ties": rng.integers(0, 4, size).astype(float),
+        "two lumps": np.where(rng.random(size) < 0.5, 0.0, 1e9) + rng.random(size),
+        "steps of the sample": np.where(np.arange(size) % (size // 96) == 0, -1e6, rng.random(size)),
+    }[shape]
+    for low, high in ((0.01, 0.99), (0.0, 1.0), (0.25, 0.5)):
+        clipped = np.clip(x, *np.quantile(x, (low, high)))
+        expected = np.clip((clipped - clipped.mean()) / clipped.std(ddof=1), -3, 3)
+        frame = pl.DataFrame({"date": np.ones(size, np.int32), "x": x})
+        found = dense_standardize(frame, "x", low=low, high=high).to_numpy()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)

@@ -142,7 +142,7 @@ class Tables:
         return Tables(**{**dict(self), **tables})
 
     def encoded(self) -> "Tables":
-        """Return the same tables with ids as codes (polars Enum), which join and sort as fast as integers.
+        """Return the same tables with ids and industries as codes (polars Enum), as fast as integers.
 
         Tables that may be absent become empty ones, so that every frame has columns of the same types. For
         computations; to users ids are text.
@@ -158,6 +158,10 @@ class Tables:
                 frames[name] = frame.with_columns(
                     pl.col(column).cast(codes) for column in ID_COLUMNS if column in frame.columns
                 )
+        universe = frames.get("universe")
+        if universe is not None and "industry" in universe.columns:
+            industries = pl.Enum(universe["industry"].drop_nulls().unique().sort())
+            frames["universe"] = universe.with_columns(pl.col("industry").cast(industries))
         encoded = object.__new__(Tables)
         object.__setattr__(encoded, "_frames", frames)
         object.__setattr__(encoded, "_fingerprints", {})
