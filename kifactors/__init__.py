@@ -6,15 +6,21 @@
 ['ORCL', 'NVDA']
 """
 
-from kifactors import asof, calendar, cross_section, definition, graph, pillars, schema
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kifactors import calendar, definition, schema
 from kifactors.bundle import load_bundled
 from kifactors.calendar import month_ends
 from kifactors.definition import FactorDefinition
 from kifactors.errors import KifactorsError
-from kifactors.factor import AIInfrastructureExposure
 from kifactors.io import read_scores, read_tables, write_scores
 from kifactors.schema import Tables
 from kifactors.scores import Scores
+
+if TYPE_CHECKING:
+    from kifactors import asof, cross_section, graph, pillars
+    from kifactors.factor import AIInfrastructureExposure
 
 __all__ = [
     "AIInfrastructureExposure",
@@ -37,3 +43,25 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# What computes loads numpy and the kernels, a third of the import time: at first use.
+_AT_FIRST_USE = {
+    "AIInfrastructureExposure": "kifactors.factor",
+    "asof": "kifactors.asof",
+    "cross_section": "kifactors.cross_section",
+    "graph": "kifactors.graph",
+    "pillars": "kifactors.pillars",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _AT_FIRST_USE:
+        raise AttributeError(f"module 'kifactors' has no attribute {name!r}")
+    module = import_module(_AT_FIRST_USE[name])
+    value = getattr(module, name) if name == "AIInfrastructureExposure" else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

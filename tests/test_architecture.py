@@ -81,8 +81,8 @@ def test_only_asof_reads_available_at(path):
     assert "available_at" not in texts
 
 
-def test_import_loads_neither_pandas_nor_pyarrow_nor_matplotlib():
-    heavy = ["pandas", "pyarrow", "matplotlib", "typer", "rich", "duckdb", "exchange_calendars"]
+def test_import_loads_nothing_heavy_but_polars():
+    heavy = ["numpy", "pandas", "pyarrow", "matplotlib", "typer", "rich", "duckdb", "exchange_calendars"]
     code = f"import sys, kifactors; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -100,6 +100,9 @@ def test_public_names_are_sorted_and_exist():
         names = exported[0]
         assert list(names) == sorted(names, key=lambda n: (not n.isupper(), not n[:1].isupper(), n)), path
     assert all(hasattr(kifactors, name) for name in kifactors.__all__)
+    assert set(kifactors.__all__) <= set(dir(kifactors))
+    with pytest.raises(AttributeError, match="no attribute 'AiInfrastructureExposure'"):
+        _ = kifactors.AiInfrastructureExposure
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
