@@ -77,7 +77,7 @@ def _checked(part: str, name: str, value: Any, rule: Mapping[str, Any]) -> Any:
         fits = value in rule["choices"]
     if not fits:
         raise DefinitionError(
-            f"{part}.{name} = {value!r} is not allowed; expected {_allowed(kind, rule)}. {rule['doc']}."
+            f"{part}.{name} = {value!r} is not allowed; expected {_allowed(kind, rule)} ({rule['doc']})."
         )
     # A plain Python value, whatever subclass came: it is written to TOML and into the fingerprint.
     return kind(value)
