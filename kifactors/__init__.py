@@ -9,18 +9,17 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kifactors import calendar, definition, schema
-from kifactors.bundle import load_bundled
-from kifactors.calendar import month_ends
-from kifactors.definition import FactorDefinition
 from kifactors.errors import KifactorsError
-from kifactors.io import read_scores, read_tables, write_scores
-from kifactors.schema import Tables
-from kifactors.scores import Scores
 
 if TYPE_CHECKING:
-    from kifactors import asof, cross_section, graph, pillars
+    from kifactors import asof, calendar, cross_section, definition, graph, pillars, schema
+    from kifactors.bundle import load_bundled
+    from kifactors.calendar import month_ends
+    from kifactors.definition import FactorDefinition
     from kifactors.factor import AIInfrastructureExposure
+    from kifactors.io import read_scores, read_tables, write_scores
+    from kifactors.schema import Tables
+    from kifactors.scores import Scores
 
 __all__ = [
     "AIInfrastructureExposure",
@@ -44,21 +43,25 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# What computes loads numpy and the kernels, a third of the import time: at first use.
-_AT_FIRST_USE = {
-    "AIInfrastructureExposure": "kifactors.factor",
-    "asof": "kifactors.asof",
-    "cross_section": "kifactors.cross_section",
-    "graph": "kifactors.graph",
-    "pillars": "kifactors.pillars",
+# Everything stands on polars and numpy, which take longer to load than all of ours: loaded at first use.
+_ROOM_OF = {
+    "AIInfrastructureExposure": "factor",
+    "FactorDefinition": "definition",
+    "Scores": "scores",
+    "Tables": "schema",
+    "load_bundled": "bundle",
+    "month_ends": "calendar",
+    "read_scores": "io",
+    "read_tables": "io",
+    "write_scores": "io",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _AT_FIRST_USE:
+    if name not in __all__:
         raise AttributeError(f"module 'kifactors' has no attribute {name!r}")
-    module = import_module(_AT_FIRST_USE[name])
-    value = getattr(module, name) if name == "AIInfrastructureExposure" else module
+    room = import_module(f"kifactors.{_ROOM_OF.get(name, name)}")
+    value = getattr(room, name) if name in _ROOM_OF else room
     globals()[name] = value
     return value
 

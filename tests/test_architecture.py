@@ -81,8 +81,18 @@ def test_only_asof_reads_available_at(path):
     assert "available_at" not in texts
 
 
-def test_import_loads_nothing_heavy_but_polars():
-    heavy = ["numpy", "pandas", "pyarrow", "matplotlib", "typer", "rich", "duckdb", "exchange_calendars"]
+def test_import_loads_nothing_heavy():
+    heavy = [
+        "polars",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "matplotlib",
+        "typer",
+        "rich",
+        "duckdb",
+        "exchange_calendars",
+    ]
     code = f"import sys, kifactors; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
