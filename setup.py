@@ -1,13 +1,26 @@
 """Extensions only; everything declarative is in pyproject.toml."""
 
 import os
+import platform
+import shutil
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = ("_cross_section", "_graph", "_regression", "_ttm")
+PACKAGE = "kifactors._kernels"
+KERNELS = ("_cpu", "_cross_section", "_graph", "_regression", "_ttm")
 DEBUG = os.environ.get("KIFACTORS_CYTHON_DEBUG") == "1"
+BUILD = Path("build", "cython-debug" if DEBUG else "cython")
+
+# Kernels that gain from wide vectors are compiled once more for each of these; `_backend.py` chooses at run time.
+WIDE = ("_cross_section",)
+LEVELS = {
+    "avx2": ["-mavx2"],
+    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],
+}
+HAS_LEVELS = platform.machine() in {"x86_64", "AMD64"} and sys.platform != "win32"
 
 DIRECTIVES = {
     "autotestdict": False,
@@ -20,24 +33,39 @@ DIRECTIVES = {
     "wraparound": False,
 }
 
-# No fused multiply-add: a result must not depend on the machine that compiled it.
-COMPILE_ARGS = [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
-
-extensions = [
-    Extension(
-        f"kifactors._kernels.{name}",
-        [f"ext/kifactors/_kernels/{name}.pyx"],
-        extra_compile_args=COMPILE_ARGS,
-    )
-    for name in KERNELS
-]
-
-setup(
-    ext_modules=cythonize(
-        extensions,
-        include_path=["ext"],
-        build_dir="build/cython-debug" if DEBUG else "build/cython",
-        compiler_directives=DIRECTIVES,
-        force=DEBUG,
-    )
+# No fused multiply-add, no reassociation: a result must not depend on the machine that compiled it. The other two
+# flags concern only errno and exception flags, which nobody reads, and let loops with comparisons become vectors.
+COMPILE_ARGS = (
+    [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 )
+
+
+def extension(name: str, source: str, flags: list[str]) -> Extension:
+    return Extension(
+        name, [source], include_dirs=["ext/kifactors/_kernels"], extra_compile_args=[*COMPILE_ARGS, *flags]
+    )
+
+
+def levelled(extensions: list[Extension]) -> list[Extension]:
+    """Return the wide kernels once more per level, from copies of the same generated C."""
+    found = []
+    for level, flags in LEVELS.items() if HAS_LEVELS else ():
+        for one in extensions:
+            name = one.name.rpartition(".")[2]
+            if name in WIDE:
+                copy = BUILD / level / f"{name}.c"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(one.sources[0], copy)
+                found.append(extension(f"{PACKAGE}.{level}.{name}", str(copy), flags))
+    return found
+
+
+generic = cythonize(
+    [extension(f"{PACKAGE}.{name}", f"ext/kifactors/_kernels/{name}.pyx", []) for name in KERNELS],
+    include_path=["ext"],
+    build_dir=str(BUILD),
+    compiler_directives=DIRECTIVES,
+    force=DEBUG,
+)
+
+setup(ext_modules=[*generic, *levelled(generic)])

@@ -98,13 +98,17 @@ def test_import_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def _target(node):
+    return node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+
+
 def test_public_names_are_sorted_and_exist():
     for path in MODULES:
         tree = ast.parse(path.read_text())
         exported = [
             ast.literal_eval(node.value)
             for node in tree.body
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and getattr(_target(node), "id", "") == "__all__"
         ]
         assert exported, path
         names = exported[0]

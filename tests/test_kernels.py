@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kifactors import _kernels
-from kifactors._kernels import NEVER, ShapeError, _reference, _threads
+from kifactors._kernels import NEVER, ShapeError, _backend, _threads
 from kifactors.errors import DefinitionError
 from tests.strategies import (
     ASSETS,
@@ -36,13 +36,6 @@ from tests.strategies import (
     regressions,
 )
 
-MODULES = ("_cross_section", "_graph", "_regression", "_ttm")
-with pytest.MonkeyPatch.context() as door:
-    # An import binds the module's name in the package; leaving puts back what KIFACTORS_REFERENCE chose.
-    for name in MODULES:
-        door.setattr(_kernels, name, None)
-    COMPILED = {name: importlib.import_module(f"kifactors._kernels.{name}") for name in MODULES}
-
 # Sums of up to a few hundred terms in another order, divided by a spread no smaller than 1e-3 of the values.
 ROUNDING = 1e-9
 # The same without a division by a spread.
@@ -54,13 +47,11 @@ EXAMPLES = settings(max_examples=80, deadline=None)
 
 def both(call):
     """Return what the compiled kernel and its twin answer to the same call of the door."""
-    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
-        for name, module in COMPILED.items():
-            patch.setattr(_kernels, name, module)
-        fast = call()
-        for name in MODULES:
-            patch.setattr(_kernels, name, _reference)
-        return fast, call()
+    with np.errstate(all="ignore"):
+        with _backend.using("baseline"):
+            fast = call()
+        with _backend.using("reference"):
+            return fast, call()
 
 
 def sparse(p: Panel, **options):
@@ -549,16 +540,13 @@ def test_there_are_seven_rules(count):
 
 
 def test_no_kernel_takes_none():
+    cross_section = importlib.import_module("kifactors._kernels._cross_section")
     """`not None` on every memoryview: without it None is a segmentation fault."""
     panel = random_panel(1)
     with pytest.raises(TypeError):
-        COMPILED["_cross_section"].sparse_standardize(
-            None, panel.estimation, panel.offsets, 0, 1, 5.0, panel.values
-        )
+        cross_section.sparse_standardize(None, panel.estimation, panel.offsets, 0, 1, 5.0, panel.values)
     with pytest.raises(TypeError):
-        COMPILED["_cross_section"].leave_one_out_mean(
-            panel.values, panel.weights, panel.offsets, 0, 1, None, None
-        )
+        cross_section.leave_one_out_mean(panel.values, panel.weights, panel.offsets, 0, 1, None, None)
 
 
 # threads and processes
@@ -645,11 +633,25 @@ def python(*arguments: str, **environment: str) -> str:
 
 @pytest.mark.parametrize(("flag", "twin"), [("1", True), ("0", False), ("", False)])
 def test_the_environment_chooses_the_twin(flag, twin):
-    code = "from kifactors import _kernels as k; print(*{m.__name__ for m in (k._cross_section, k._graph, " \
-        "k._regression, k._ttm)})"  # fmt: skip
-    names = python("-c", code, KIFACTORS_REFERENCE=flag).split()
-    assert (names == ["kifactors._kernels._reference"]) == twin
-    assert len(names) == (1 if twin else 4)
+    code = "from kifactors._kernels import _backend as b; print(b.level(), b.kernel('_graph').__name__)"
+    level, name = python("-c", code, KIFACTORS_REFERENCE=flag).split()
+    assert (level == "reference") == twin
+    assert name == ("kifactors._kernels._reference" if twin else "kifactors._kernels._graph")
+
+
+@pytest.mark.parametrize("level", _backend.available())
+def test_the_environment_forces_a_level(level):
+    code = (
+        "from kifactors._kernels import _backend as b; print(b.level(), b.kernel('_cross_section').__file__)"
+    )
+    found, path = python("-c", code, KIFACTORS_SIMD=level, KIFACTORS_REFERENCE="").split()
+    assert found == level
+    assert Path(path).parent.name == ("_kernels" if level == "baseline" else level)
+
+
+def test_a_level_that_is_not_there_is_an_error_that_names_those_that_are():
+    with pytest.raises(DefinitionError, match="'avx1024'; this build on this processor has baseline"):
+        _backend.using("avx1024").__enter__()
 
 
 PROCESSES = """
