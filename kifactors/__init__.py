@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kifactors.errors import KifactorsError
 
 if TYPE_CHECKING:
-    from kifactors import asof, calendar, cross_section, definition, graph, pillars, schema
+    from kifactors import asof, calendar, cross_section, definition, graph, pillars, schema, versions
     from kifactors.bundle import load_bundled
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kifactors.io import read_scores, read_tables, write_scores
     from kifactors.schema import Tables
     from kifactors.scores import Scores
+    from kifactors.versions import show_versions
 
 __all__ = [
     "AIInfrastructureExposure",
@@ -38,6 +39,8 @@ __all__ = [
     "read_scores",
     "read_tables",
     "schema",
+    "show_versions",
+    "versions",
     "write_scores",
 ]
 
@@ -53,6 +56,7 @@ _ROOM_OF = {
     "month_ends": "calendar",
     "read_scores": "io",
     "read_tables": "io",
+    "show_versions": "versions",
     "write_scores": "io",
 }
 

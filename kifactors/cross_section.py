@@ -1,26 +1,29 @@
-"""One date at a time: standardize (sparse, dense), scale the composite, neutralize. Frames in, series out.
+"""One date at a time: standardize (sparse, dense), neutralize, all of it in one pass. Frames in, series out.
 
 Frames are long and sorted by date. Statistics come from the estimation universe, every row is scored, null
 stays null.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kifactors import _kernels
-from kifactors.errors import DataError
+from kifactors.errors import DataError, DefinitionError
 
 __all__ = [
     "Neutralized",
+    "StyleScore",
     "composite_standardize",
     "date_offsets",
     "dense_standardize",
     "neutralize",
     "sparse_standardize",
+    "style_score",
 ]
 
 
@@ -38,6 +41,18 @@ class Neutralized:
 
     residual: pl.Series
     fitted: pl.Series
+    reasons: pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class StyleScore:
+    """Result of `style_score`.
+
+    score : (rows,) series; null where no descriptor is known, or the date has no fit.
+    reasons : (dates,) series: ``"fitted"``, or why a date has no score.
+    """
+
+    score: pl.Series
     reasons: pl.Series
 
 
@@ -83,10 +98,11 @@ def sparse_standardize(
     >>> sparse_standardize(day, "p").round(4).to_list()
     [0.0, 0.8485, 1.1314, None]
     """
-    out = _kernels.sparse_standardize(
-        _floats(frame, column), _mask(frame, estimation), date_offsets(frame), clip=clip, n_threads=n_threads
-    )
-    return _series(column, out)
+    found = _kernels.style_score(
+        [_column(frame, column)], date_offsets(frame), methods=[_kernels.SPARSE], sparse_clip=clip,
+        estimation=_mask(frame, estimation), n_threads=n_threads,
+    )  # fmt: skip
+    return _series(column, found.score)
 
 
 def dense_standardize(
@@ -97,6 +113,7 @@ def dense_standardize(
     estimation: str | None = None,
     low: float = 0.01,
     high: float = 0.99,
+    deviations: float | None = None,
     clip: float = 3.0,
     min_assets: int = 3,
     n_threads: int | None = None,
@@ -112,6 +129,9 @@ def dense_standardize(
         Absent: equal weights.
     low, high : float
         Quantiles (linear interpolation) at which the descriptor is winsorized.
+    deviations : float, optional
+        Winsorize at the median -+ this many median absolute deviations instead. No consistency factor: for k
+        standard deviations of a normal descriptor give 1.4826 k.
     clip : float
         Largest absolute z-score.
     min_assets : int
@@ -125,7 +145,8 @@ def dense_standardize(
 
     References
     ----------
-    Menchero, Orr, Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
+    Menchero, Orr, Wang (2011), The Barra US Equity Model (USE4), Methodology Notes. Median absolute deviation:
+    Hampel (1974), JASA 69(346).
 
     Examples
     --------
@@ -134,12 +155,19 @@ def dense_standardize(
     >>> day = pl.DataFrame({"date": [1, 1, 1], "x": [1.0, 2.0, 6.0]})
     >>> dense_standardize(day, "x", low=0.0, high=1.0).round(4).to_list()
     [-0.7559, -0.378, 1.1339]
+
+    The median is 2 and the median of the distances 1, 0, 4 is 1: 6 becomes 3, and 1, 2, 3 are a mean of 2 and a
+    standard deviation of 1.
+
+    >>> dense_standardize(day, "x", deviations=1.0).to_list()
+    [-1.0, 0.0, 1.0]
     """
-    out = _kernels.dense_standardize(
-        _floats(frame, column), _weights(frame, weights), _mask(frame, estimation), date_offsets(frame),
-        low=low, high=high, clip=clip, min_assets=min_assets, n_threads=n_threads,
+    found = _kernels.style_score(
+        [_column(frame, column)], date_offsets(frame), methods=[_kernels.DENSE],
+        market_cap=_column(frame, weights), estimation=_mask(frame, estimation), low=low, high=high,
+        deviations=_deviations(deviations), dense_clip=clip, min_assets=min_assets, n_threads=n_threads,
     )  # fmt: skip
-    return _series(column, out)
+    return _series(column, found.score)
 
 
 def composite_standardize(
@@ -176,8 +204,8 @@ def composite_standardize(
     [-0.6325, -0.6325, 1.2649]
     """
     out = _kernels.composite_standardize(
-        _floats(frame, column), _weights(frame, weights), _mask(frame, exposed), _mask(frame, estimation),
-        date_offsets(frame), clip=clip, n_threads=n_threads,
+        _column(frame, column), date_offsets(frame), weights=_column(frame, weights), exposed=_mask(frame, exposed),
+        estimation=_mask(frame, estimation), clip=clip, n_threads=n_threads,
     )  # fmt: skip
     return _series(column, out)
 
@@ -225,18 +253,109 @@ def neutralize(
     >>> neutralize(day, "x", industry="industry").residual.to_list()
     [-1.0, 1.0, -1.0, 1.0]
     """
-    matrix = np.empty((len(controls), frame.height))
-    for row, control in enumerate(controls):
-        matrix[row] = _floats(frame, control)
-    found = _kernels.neutralize(
-        _floats(frame, column), matrix, _weights(frame, weights), _codes(frame[industry]), _mask(frame, estimation),
-        date_offsets(frame), n_threads=n_threads,
+    found = _kernels.style_score(
+        [_column(frame, column)], date_offsets(frame), methods=[_kernels.RAW], codes=_codes(frame[industry]),
+        controls=[_column(frame, name) for name in controls], regression_weights=_column(frame, weights),
+        estimation=_mask(frame, estimation), with_fitted=True, n_threads=n_threads,
     )  # fmt: skip
     return Neutralized(
-        _series("residual", found.residual),
-        _series("fitted", found.fitted),
-        pl.Series("reason", [_kernels.FIT_REASONS[code] for code in found.status], dtype=pl.String),
+        _series("residual", found.score), _series("fitted", found.fitted), _reasons(found.status)
     )
+
+
+def style_score(
+    frame: pl.DataFrame,
+    descriptors: Mapping[str, float],
+    *,
+    sparse: tuple[str, ...] = (),
+    low: float = 0.01,
+    high: float = 0.99,
+    deviations: float | None = None,
+    clip: float = 3.0,
+    sparse_clip: float = 5.0,
+    min_assets: int = 3,
+    market_cap: str | None = None,
+    estimation: str | None = None,
+    industry: str | None = None,
+    controls: tuple[str, ...] = (),
+    regression_weights: str | None = None,
+    restandardize: bool = True,
+    n_threads: int | None = None,
+) -> StyleScore:
+    """Make one style score of several descriptors: winsorize, standardize, combine, neutralize, restandardize.
+
+    The same as `dense_standardize` or `sparse_standardize` of every descriptor, their weighted mean, `neutralize`
+    and a last standardization, in one pass: a date stays in cache from the first step to the last.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Sorted by ``date``.
+    descriptors : mapping of str to float
+        Columns and their weights, above 0. A row's score is the weighted mean of those it has.
+    sparse : tuple of str
+        The descriptors to scale as `sparse_standardize` does; the others as `dense_standardize`.
+    low, high, deviations, clip, min_assets
+        As in `dense_standardize`.
+    sparse_clip : float
+        As `clip` in `sparse_standardize`.
+    market_cap : str, optional
+        Weights of the means, of the dense descriptors and of the result. Absent: equal weights.
+    estimation : str, optional
+        Boolean column of the rows all statistics come from; every row is scored. Absent: all rows.
+    industry, controls
+        As in `neutralize`. Without industries nothing is neutralized.
+    regression_weights : str, optional
+        As `weights` in `neutralize`.
+    restandardize : bool
+        Give the result a weighted mean of 0 and a standard deviation (ddof 1, about the plain mean) of 1.
+    n_threads : int, optional
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    StyleScore
+
+    Raises
+    ------
+    DefinitionError
+        A weight is not above 0, `sparse` names no descriptor, or controls come without industries.
+
+    References
+    ----------
+    Menchero, Orr, Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
+
+    Examples
+    --------
+    x has a mean of 2 and a standard deviation of 1, so its z-scores are -1, 0, 1; y is known for one row only and
+    therefore not scaled at all; restandardizing changes nothing.
+
+    >>> day = pl.DataFrame({"date": [1, 1, 1], "x": [1.0, 2.0, 3.0], "y": [None, None, 5.0]})
+    >>> found = style_score(day, {"x": 0.5, "y": 0.5}, low=0.0, high=1.0)
+    >>> found.score.to_list(), found.reasons.to_list()
+    ([-1.0, 0.0, 1.0], ['fitted'])
+    """
+    unknown = set(sparse) - set(descriptors)
+    if unknown or not descriptors or not min(descriptors.values()) > 0:
+        raise DefinitionError(
+            f"descriptors are {dict(descriptors)} and sparse is {sparse}; expected at least one descriptor, weights "
+            "above 0, and sparse ones among them."
+        )
+    if industry is None and controls:
+        raise DefinitionError(
+            f"controls {controls} need industries: give industry=..., the column of groups."
+        )
+    found = _kernels.style_score(
+        [_column(frame, name) for name in descriptors], date_offsets(frame),
+        methods=[_kernels.SPARSE if name in sparse else _kernels.DENSE for name in descriptors],
+        weights=list(descriptors.values()), market_cap=_column(frame, market_cap),
+        estimation=_mask(frame, estimation), codes=None if industry is None else _codes(frame[industry]),
+        controls=[_column(frame, name) for name in controls],
+        regression_weights=_column(frame, regression_weights), low=low, high=high,
+        deviations=_deviations(deviations), dense_clip=clip, sparse_clip=sparse_clip, min_assets=min_assets,
+        restandardize=restandardize, n_threads=n_threads,
+    )  # fmt: skip
+    return StyleScore(_series("score", found.score), _reasons(found.status))
 
 
 def date_offsets(frame: pl.DataFrame) -> NDArray[np.int64]:
@@ -253,8 +372,27 @@ def date_offsets(frame: pl.DataFrame) -> NDArray[np.int64]:
     return np.append(0, lengths.cumsum(dtype=np.int64))
 
 
-def _floats(frame: pl.DataFrame, column: str) -> NDArray[np.float64]:
-    return frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+@overload
+def _column(frame: pl.DataFrame, name: str) -> _kernels.Column: ...
+@overload
+def _column(frame: pl.DataFrame, name: str | None) -> _kernels.Column | None: ...
+def _column(frame: pl.DataFrame, name: str | None) -> _kernels.Column | None:
+    """Return the Arrow buffers of a column, without a copy unless it is of another type or in pieces."""
+    if name is None:
+        return None
+    series = frame[name].cast(pl.Float64)
+    if not series.null_count():
+        return _kernels.Column(series.to_numpy())
+    array = series.rechunk().to_arrow()
+    bits, values = array.buffers()
+    rows = slice(array.offset, array.offset + len(array))
+    return _kernels.Column(
+        np.frombuffer(values, np.float64)[rows], np.frombuffer(bits, np.uint8), array.offset
+    )
+
+
+def _deviations(deviations: float | None) -> float:
+    return float("nan") if deviations is None else deviations
 
 
 def _codes(groups: pl.Series) -> NDArray[np.int32]:
@@ -270,14 +408,12 @@ def _codes(groups: pl.Series) -> NDArray[np.int32]:
     return numbers.cast(pl.Int32).fill_null(-1).to_numpy()
 
 
-def _weights(frame: pl.DataFrame, column: str | None) -> NDArray[np.float64]:
-    return np.ones(frame.height) if column is None else _floats(frame, column)
+def _mask(frame: pl.DataFrame, column: str | None) -> NDArray[np.uint8] | None:
+    return None if column is None else frame[column].fill_null(value=False).to_numpy().view(np.uint8)
 
 
-def _mask(frame: pl.DataFrame, column: str | None) -> NDArray[Any]:
-    if column is None:
-        return np.ones(frame.height, np.uint8)
-    return frame[column].fill_null(value=False).to_numpy()
+def _reasons(status: NDArray[np.int8]) -> pl.Series:
+    return pl.Series("reason", [_kernels.DATE_REASONS[code] for code in status], dtype=pl.String)
 
 
 def _series(name: str, values: NDArray[np.float64]) -> pl.Series:

@@ -28,6 +28,7 @@ ROOMS = (
     "factor",
     "bundle",
     "io",
+    "versions",
     "cli",
 )
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,34 +1,43 @@
 """The only door to compiled code: checks dtype, contiguity, lengths and offsets; allocates; calls.
 
-A file here without an underscore is the door of the compiled file of its name. `KIFACTORS_REFERENCE=1` chooses the
-slow numpy twins on purpose; a missing extension is an ImportError.
+A file here without an underscore is the door of the compiled file of its name. `_backend` says which build runs; a
+missing extension is an ImportError.
 """
 
-from kifactors._kernels._checks import ShapeError
+from kifactors._kernels._backend import available as available_levels
+from kifactors._kernels._backend import level
+from kifactors._kernels._checks import Column, ShapeError
 from kifactors._kernels._threads import thread_count
 from kifactors._kernels.cross_section import (
+    DATE_REASONS,
+    DENSE,
+    RAW,
+    SPARSE,
+    StyleScore,
     composite_standardize,
-    dense_standardize,
     leave_one_out_mean,
-    sparse_standardize,
+    style_score,
 )
 from kifactors._kernels.graph import Propagated, propagate
-from kifactors._kernels.regression import FIT_REASONS, Neutralized, neutralize
 from kifactors._kernels.ttm import NEVER, TrailingFacts, trailing_twelve_months
 
 __all__ = [
-    "FIT_REASONS",
+    "DATE_REASONS",
+    "DENSE",
     "NEVER",
-    "Neutralized",
+    "RAW",
+    "SPARSE",
+    "Column",
     "Propagated",
     "ShapeError",
+    "StyleScore",
     "TrailingFacts",
+    "available_levels",
     "composite_standardize",
-    "dense_standardize",
     "leave_one_out_mean",
-    "neutralize",
+    "level",
     "propagate",
-    "sparse_standardize",
+    "style_score",
     "thread_count",
     "trailing_twelve_months",
 ]

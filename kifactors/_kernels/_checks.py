@@ -1,5 +1,6 @@
 """What the door checks of an array before compiled code sees it: type, contiguity, length, order."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,12 @@ from numpy.typing import NDArray
 from kifactors.errors import KifactorsError
 
 __all__ = [
+    "Column",
     "Floats",
     "Ints",
     "Mask",
     "ShapeError",
+    "column",
     "floats",
     "in_order",
     "ints",
@@ -30,6 +33,20 @@ class ShapeError(KifactorsError, ValueError):
     """An array at the kernel door has the wrong length, order or range."""
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Float64 values beside the Arrow validity bitmap of the rows that are known.
+
+    values : (n,) anything where the bit is 0; NaN is unknown as well.
+    valid : bits, the least significant of a byte first; None if every row is valid.
+    start : the bit of the first row.
+    """
+
+    values: Floats
+    valid: NDArray[np.uint8] | None = None
+    start: int = 0
+
+
 def typed(values: Any, dtype: type[np.generic], size: int | None = None) -> Any:
     """Return a contiguous array of that type; no copy where it is one already."""
     array = np.asarray(values)
@@ -44,6 +61,21 @@ def typed(values: Any, dtype: type[np.generic], size: int | None = None) -> Any:
 def floats(values: Any, size: int | None = None) -> Floats:
     """Return contiguous float64."""
     return typed(values, np.float64, size)  # type: ignore[no-any-return]
+
+
+def column(values: Any, size: int | None = None) -> Column:
+    """Return a column; an array has no null."""
+    if not isinstance(values, Column):
+        return Column(floats(values, size))
+    floats(values.values, size)
+    if values.valid is not None:
+        bits = typed(values.valid, np.uint8)
+        if values.start < 0 or 8 * bits.size < values.start + values.values.size:
+            raise ShapeError(
+                f"a validity bitmap has {8 * bits.size} bits, of which {values.values.size} from bit {values.start} "
+                "on are needed."
+            )
+    return values
 
 
 def ints(values: Any, size: int | None = None) -> Ints:

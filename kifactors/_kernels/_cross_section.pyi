@@ -1,37 +1,37 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def sparse_standardize(
-    values: NDArray[np.float64],
+def style_score(
+    values: list[NDArray[np.float64] | None],
+    valid: list[NDArray[np.uint8] | None],
+    starts: NDArray[np.int64],
+    methods: NDArray[np.int8],
+    weights: NDArray[np.float64],
+    n_controls: int,
+    codes: NDArray[np.int32],
     estimation: NDArray[np.uint8],
     offsets: NDArray[np.int64],
     first: int,
     last: int,
-    clip: float,
+    options: NDArray[np.float64],
+    restandardize: bool,
+    scratch: NDArray[np.float64],
+    scratch_codes: NDArray[np.int32],
+    groups: NDArray[np.float64],
     out: NDArray[np.float64],
+    fitted: NDArray[np.float64],
+    status: NDArray[np.int8],
 ) -> None: ...
 def composite_standardize(
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    values: list[NDArray[np.float64] | None],
+    valid: list[NDArray[np.uint8] | None],
+    starts: NDArray[np.int64],
     exposed: NDArray[np.uint8],
     estimation: NDArray[np.uint8],
     offsets: NDArray[np.int64],
     first: int,
     last: int,
     clip: float,
-    out: NDArray[np.float64],
-) -> None: ...
-def dense_standardize(
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    estimation: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
-    first: int,
-    last: int,
-    low: float,
-    high: float,
-    clip: float,
-    min_assets: int,
     scratch: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None: ...

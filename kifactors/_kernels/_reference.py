@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 __all__ = [
     "composite_standardize",
-    "dense_standardize",
     "leave_one_out_mean",
-    "neutralize",
     "propagate",
-    "sparse_standardize",
+    "style_score",
     "trailing_twelve_months",
 ]
 
 Floats = NDArray[np.float64]
 RELATIVE_FLOOR = 1e-12
+RAW, SPARSE, DENSE = range(3)
+SCORED, TOO_FEW, RANK_DEFICIENT, NO_DISPERSION = range(4)
 NEVER = np.iinfo(np.int32).min
 
 
@@ -26,34 +26,25 @@ def _slices(offsets: NDArray[np.int64], first: int, last: int) -> Iterator[slice
         yield slice(int(offsets[d]), int(offsets[d + 1]))
 
 
-def sparse_standardize(
-    values: Floats, estimation: Any, offsets: Any, first: int, last: int, clip: float, out: Floats
-) -> None:
-    """Divide by the root mean square of the exposed values."""
-    for s in _slices(offsets, first, last):
-        x, used = values[s], estimation[s].astype(bool)
-        exposed = x[used & ~np.isnan(x) & (x != 0)]
-        scaled = np.zeros_like(x)
-        if exposed.size:
-            largest = np.abs(exposed).max()
-            scaled = np.clip(x / (largest * np.sqrt(np.mean((exposed / largest) ** 2))), -clip, clip)
-        out[s] = np.where(np.isnan(x), np.nan, scaled)
-
-
 def composite_standardize(
-    values: Floats,
-    weights: Floats,
+    values: list[Any],
+    valid: list[Any],
+    starts: Any,
     exposed: Any,
     estimation: Any,
     offsets: Any,
     first: int,
     last: int,
     clip: float,
+    scratch: Floats,
     out: Floats,
 ) -> None:
     """Subtract the weighted mean, divide by the root mean square of that over exposed values."""
+    del scratch
+    composite, weights = (_unpacked(x, v, k, out.size) for x, v, k in zip(values, valid, starts, strict=True))
+    everybody = estimation.astype(bool) if estimation.size else np.ones(out.size, bool)
     for s in _slices(offsets, first, last):
-        x, w, used = values[s], weights[s], estimation[s].astype(bool) & ~np.isnan(values[s])
+        x, w, used = composite[s], weights[s], everybody[s] & ~np.isnan(composite[s])
         known = used & ~np.isnan(w)
         if not w[known].sum() > 0:
             out[s] = np.nan
@@ -64,37 +55,6 @@ def composite_standardize(
         rms = largest * np.sqrt(np.mean((active / largest) ** 2)) if active.size and largest > 0 else 0.0
         scaled = np.clip(centred / rms, -clip, clip) if rms > RELATIVE_FLOOR * largest else np.zeros_like(x)
         out[s] = np.where(np.isnan(x), np.nan, scaled)
-
-
-def dense_standardize(
-    values: Floats,
-    weights: Floats,
-    estimation: Any,
-    offsets: Any,
-    first: int,
-    last: int,
-    low: float,
-    high: float,
-    clip: float,
-    min_assets: int,
-    scratch: Floats,
-    out: Floats,
-) -> None:
-    """Winsorize, subtract the weighted mean, divide by the standard deviation, clip."""
-    del scratch
-    for s in _slices(offsets, first, last):
-        used = estimation[s].astype(bool) & ~np.isnan(values[s])
-        out[s] = np.nan
-        if used.sum() < min_assets:
-            continue
-        lower, upper = np.quantile(values[s][used], [low, high])
-        x = np.clip(values[s], lower, upper)
-        known = used & ~np.isnan(weights[s])
-        spread = x[used].max() - x[used].min()
-        if spread <= RELATIVE_FLOOR * np.abs(x[used]).max() or not weights[s][known].sum() > 0:
-            continue
-        mean = np.average(x[known], weights=weights[s][known])
-        out[s] = np.clip((x - mean) / (spread * (x[used] / spread).std(ddof=1)), -clip, clip)
 
 
 def leave_one_out_mean(
@@ -148,43 +108,116 @@ def propagate(
         out[s] = r
 
 
-def neutralize(
-    values: Floats,
-    controls: Floats,
+def style_score(
+    values: list[Any],
+    valid: list[Any],
+    starts: Any,
+    methods: Any,
     weights: Floats,
+    n_controls: int,
     codes: Any,
     estimation: Any,
     offsets: Any,
     first: int,
     last: int,
+    options: Floats,
+    restandardize: bool,  # noqa: FBT001
+    scratch: Floats,
+    scratch_codes: Any,
     groups: Floats,
-    residual: Floats,
+    out: Floats,
     fitted: Floats,
     status: Any,
 ) -> None:
-    """Least squares on explicit dummies."""
-    del groups
+    """One step after the other, a date at a time."""
+    del scratch, scratch_codes, groups
+    rows = out.size
+    columns = [_unpacked(x, v, k, rows) for x, v, k in zip(values, valid, starts, strict=True)]
+    descriptors, controls = columns[: methods.size], columns[methods.size : -2]
+    cap, regression_weight = columns[-2:]
+    everybody = estimation.astype(bool) if estimation.size else np.ones(rows, bool)
     for d, s in enumerate(_slices(offsets, first, last), start=first):
-        residual[s] = fitted[s] = np.nan
-        x, y, w, code = controls[:, s].T, values[s], weights[s], codes[s]
-        # Industries absorb any shift of a control; centred, lstsq keeps its digits.
-        x = x - np.nan_to_num(np.nanmean(x, axis=0)) if np.isfinite(x).any(axis=0).all() else x
-        usable = (code >= 0) & ~np.isnan(x).any(axis=1)
-        fit = usable & estimation[s].astype(bool) & ~np.isnan(y) & (w > 0)
-        industries = np.unique(code[fit])
-        if fit.sum() - industries.size - x.shape[1] < 1:
-            status[d] = 1
-            continue
-        dummies = (code[:, None] == industries).astype(float)
-        design = np.hstack([dummies, np.where(np.isnan(x), 0.0, x)])
-        root = np.sqrt(w[fit])[:, None]
-        if not _full_rank(design[fit] * root, industries.size):
-            status[d] = 2
-            continue
-        beta = np.linalg.lstsq(design[fit] * root, y[fit] * root[:, 0], rcond=None)[0]
-        predicted = np.where(usable & np.isin(code, industries), design @ beta, np.nan)
-        status[d] = 0
-        fitted[s], residual[s] = predicted, y - predicted
+        inside, fit = everybody[s], np.full(s.stop - s.start, np.nan)
+        scaled = [
+            _scaled(x[s], cap[s], inside, m, options) for x, m in zip(descriptors, methods, strict=True)
+        ]
+        share = np.array([w * ~np.isnan(x) for x, w in zip(scaled, weights, strict=True)]).sum(axis=0)
+        added = np.array([w * np.nan_to_num(x) for x, w in zip(scaled, weights, strict=True)]).sum(axis=0)
+        score = np.divide(added, share, where=share > 0, out=np.full(share.size, np.nan))
+        status[d] = SCORED
+        if n_controls >= 0:
+            x = np.array([control[s] for control in controls]).reshape(n_controls, score.size).T
+            status[d], fit = _fit(score, x, regression_weight[s], codes[s], inside)
+            score = score - fit
+        if restandardize and status[d] == SCORED:
+            score = _standardized(score, cap[s], inside, -np.inf, np.inf)
+            status[d] = NO_DISPERSION if np.isnan(score).all() else SCORED
+        out[s] = score
+        if fitted.size:
+            fitted[s] = fit
+
+
+def _unpacked(x: Floats | None, valid: Any, start: int, rows: int) -> Floats:
+    if x is None:
+        return np.ones(rows)
+    if valid is None:
+        return x
+    bits = np.unpackbits(valid, bitorder="little")[start : start + rows]
+    return np.where(bits == 1, x, np.nan)
+
+
+def _scaled(x: Floats, cap: Floats, inside: Any, method: int, options: Floats) -> Floats:
+    low, high, deviations, dense_clip, sparse_clip, min_assets = options
+    used = x[inside & ~np.isnan(x)]
+    if method == RAW:
+        return x
+    if method == SPARSE:
+        exposed = used[used != 0]
+        if not exposed.size:
+            return np.where(np.isnan(x), np.nan, 0.0)
+        largest = np.abs(exposed).max()
+        rms: float = largest * np.sqrt(np.mean((exposed / largest) ** 2))
+        return np.clip(x / rms, -sparse_clip, sparse_clip)
+    if used.size < min_assets:
+        return np.full_like(x, np.nan)
+    if np.isnan(deviations):
+        bounds = np.quantile(used, [low, high])
+    else:
+        median = np.median(used)
+        bounds = median + deviations * np.median(np.abs(used - median)) * np.array([-1.0, 1.0])
+    return np.clip(_standardized(x, cap, inside, *bounds), -dense_clip, dense_clip)
+
+
+def _standardized(x: Floats, cap: Floats, inside: Any, low: float, high: float) -> Floats:
+    """Clip, subtract the weighted mean, divide by the standard deviation; NaN where that cannot be done."""
+    x = np.clip(x, low, high)
+    used = inside & ~np.isnan(x)
+    weighed = used & (np.nan_to_num(cap) > 0)
+    spread = np.ptp(x[used]) if used.sum() > 1 else 0.0
+    if not (spread > RELATIVE_FLOOR * np.abs(x[used]).max(initial=0.0) and weighed.any()):
+        return np.full_like(x, np.nan)
+    mean = float(np.average(x[weighed], weights=cap[weighed]))
+    deviation = float(spread * (x[used] / spread).std(ddof=1))
+    return (x - mean) / deviation
+
+
+def _fit(y: Floats, x: Floats, w: Floats, codes: Any, inside: Any) -> tuple[int, Floats]:
+    """Weighted least squares on explicit dummies and controls x, a column each."""
+    # Industries absorb any shift of a control; centred, lstsq keeps its digits.
+    x = x - np.nan_to_num(np.nanmean(x, axis=0)) if np.isfinite(x).any(axis=0).all() else x
+    usable = (codes >= 0) & ~np.isnan(x).any(axis=1)
+    used = usable & inside & ~np.isnan(y) & (w > 0)
+    industries = np.unique(codes[used])
+    nothing = np.full_like(y, np.nan)
+    if used.sum() - industries.size - x.shape[1] < 1:
+        return TOO_FEW, nothing
+    dummies = (codes[:, None] == industries).astype(float)
+    design = np.hstack([dummies, np.where(np.isnan(x), 0.0, x)])
+    root = np.sqrt(w[used])[:, None]
+    if not _full_rank(design[used] * root, industries.size):
+        return RANK_DEFICIENT, nothing
+    beta = np.linalg.lstsq(design[used] * root, y[used] * root[:, 0], rcond=None)[0]
+    return SCORED, np.where(usable & np.isin(codes, industries), design @ beta, np.nan)
 
 
 def _full_rank(design: Floats, dummies: int) -> bool:
