@@ -117,7 +117,7 @@ def style_score(
             values, valid, starts, np.array(methods, np.int8), np.array(weights, np.float64), n_controls,
             codes, inside, offsets, first, last, options, restandardize,
             np.empty((9 + len(controls), longest + 3 * LANES)), np.empty(longest + 1, np.int32),
-            np.empty((n_groups + 1, len(controls) + 2)), score, fitted, status,
+            np.empty((len(controls) + 2, n_groups + 1)), score, fitted, status,
         )  # fmt: skip
 
     over_slices(work, offsets.size - 1, size=size * len(descriptors), n_threads=n_threads)

@@ -35,6 +35,7 @@ cdef extern from "_lanes.h" nogil:
     flags at_most(lanes a, lanes b)
     flags both(flags a, flags b)
     int count(flags f)
+    void prefetch(const double* x)
     int compress(double* out, flags f, lanes a)
     double total(lanes a)
     double largest(lanes a)
@@ -79,9 +80,16 @@ cdef struct Scaling:
     Py_ssize_t min_assets
 
 
-cdef struct Moments:
-    Py_ssize_t n
-    double smallest, largest, weight, mean, std     # mean is weighted, std about the plain mean
+# Two columns that are needed next: steps on the present one ask for them line by line, so that memory and
+# arithmetic work at the same time.
+cdef struct Ahead:
+    const double* one
+    const double* two
+
+
+# clip(clamp(x, low, high) - mean) * factor
+cdef struct Scale:
+    double low, high, mean, factor, clip
 
 
 cdef inline void pad(double* x, Py_ssize_t n, double value) noexcept nogil:
@@ -146,27 +154,48 @@ cdef double interpolated(
     return below if reached > k + 1 else below + fraction * (smallest(above) - below)
 
 
+cdef inline void touch(Ahead* ahead, Py_ssize_t i) noexcept nogil:
+    """Ask for the next line of both columns, once in four lanes."""
+    if i & 31 == 0:
+        prefetch(ahead.one)
+        prefetch(ahead.two)
+        ahead.one += LANES
+        ahead.two += LANES
+
+
+cdef inline lanes block(Column column, Py_ssize_t row, Py_ssize_t m) noexcept nogil:
+    """Return rows row to row + m, m <= 8, NaN where unknown and where there is no row."""
+    cdef int64_t bit = column.start + row
+    cdef unsigned bits = (1u << m) - 1u
+    if column.valid != NULL:
+        bits &= (column.valid[bit >> 3] >> (bit & 7)) | (
+            (<unsigned>column.valid[(bit >> 3) + 1] << (8 - (bit & 7))) if (bit & 7) + m > 8 else 0u)
+    return load_where(column.values + row, bits)
+
+
 cdef Py_ssize_t unpack(Column column, Py_ssize_t first, Py_ssize_t n, double* out) noexcept nogil:
     """Write rows first to first + n, NaN where unknown; return the length up to whole lanes, padded with NaN."""
-    cdef Py_ssize_t i = 0, m
-    cdef int64_t bit
-    cdef unsigned bits
-    while i < n:
-        if column.values == NULL:
-            store(&out[i], spread(1.0))
-            i += LANES
-            continue
-        m = min(LANES, n - i)
-        bits = (1u << m) - 1u
-        if column.valid != NULL:
-            bit = column.start + first + i
-            bits &= (column.valid[bit >> 3] >> (bit & 7)) | (
-                (<unsigned>column.valid[(bit >> 3) + 1] << (8 - (bit & 7))) if (bit & 7) + m > 8 else 0u)
-        store(&out[i], load_where(column.values + first + i, bits))
-        i += LANES
+    cdef Py_ssize_t i
+    for i in range(0, n, 8):
+        store(&out[i], block(column, first + i, min(LANES, n - i)) if column.values != NULL else spread(1.0))
     if column.values == NULL:
         pad(out, n, NAN)
-    return i
+    return n + (LANES - n % LANES) % LANES
+
+
+cdef Py_ssize_t unpack_descriptor(
+    Column column, Py_ssize_t first, Py_ssize_t n, const double* inside, double* out, double* used, Ahead* ahead
+) noexcept nogil:
+    """Unpack, and copy what is known in the estimation universe to the front of used; return how many those are."""
+    cdef Py_ssize_t i, found = 0
+    cdef lanes v, zero = spread(0.0)
+    for i in range(0, n, 8):
+        touch(ahead, i)
+        v = block(column, first + i, min(LANES, n - i))
+        store(&out[i], v)
+        found += compress(&used[found], both(known(v), less(zero, load(&inside[i]))), v)
+    pad(used, found, NAN)
+    return found
 
 
 cdef void take(Column* column, list values, list valid, const int64_t[::1] starts):
@@ -198,19 +227,6 @@ cdef void mark(
         for i in range(0, end, 8):
             store(&out[i], spread(1.0))
     pad(out, n, 0.0)
-
-
-cdef Py_ssize_t known_values(
-    const double* x, const double* inside, Py_ssize_t n, double* out
-) noexcept nogil:
-    """Copy the known values of the estimation universe to the front of out, padded; return their number."""
-    cdef Py_ssize_t i, found = 0
-    cdef lanes v, nothing = spread(0.0)
-    for i in range(0, n, 8):
-        v = load(&x[i])
-        found += compress(&out[found], both(known(v), less(nothing, load(&inside[i]))), v)
-    pad(out, found, NAN)
-    return found
 
 
 cdef Py_ssize_t between(
@@ -280,126 +296,128 @@ cdef double median_deviation(
     return quantile(deviation, n, 0.5, buffer, work)
 
 
-cdef Moments moments(
-    const double* x, const double* cap, const double* inside, Py_ssize_t n, double low, double high
-) noexcept nogil:
-    """Return the moments of the clipped known values of the estimation universe; std is 0 without dispersion."""
-    cdef Moments m
+cdef double deviation(const double* x, Py_ssize_t n, double low, double high, Ahead* ahead) noexcept nogil:
+    """Return the standard deviation (ddof 1) of the n padded values, clipped; 0 if they do not differ."""
     cdef Py_ssize_t i
     cdef int exponent
-    cdef double plain, scale
-    cdef lanes v, c, w, zero = spread(0.0), bottom = spread(low), top = spread(high)
-    cdef lanes sums = zero, weights = zero, weighted = zero, least = spread(INFINITY), most = spread(-INFINITY)
-    cdef flags used
-    m.n = 0
+    cdef double plain, scale, first, last
+    cdef lanes v, c, zero = spread(0.0), bottom = spread(low), top = spread(high)
+    cdef lanes sums = zero, least = spread(INFINITY), most = spread(-INFINITY)
     for i in range(0, n, 8):
+        touch(ahead, i)
         v = load(&x[i])
-        used = both(known(v), less(zero, load(&inside[i])))
-        m.n += count(used)
         c = clamp(v, bottom, top)
-        w = choose(used, load(&cap[i]), zero)
-        least = choose(used, lesser(c, least), least)
-        most = choose(used, greater(c, most), most)
-        sums = plus(sums, choose(used, c, zero))
-        weights = plus(weights, w)
-        weighted = plus(weighted, choose(used, times(w, c), zero))
-    m.smallest = smallest(least)
-    m.largest = largest(most)
-    m.weight = total(weights)
-    m.mean = total(weighted) / m.weight if m.weight > 0.0 else NAN
-    m.std = 0.0
-    if m.n < 2 or not m.largest - m.smallest > RELATIVE_FLOOR * max(fabs(m.largest), fabs(m.smallest)):
-        return m
+        least = choose(known(v), lesser(c, least), least)
+        most = choose(known(v), greater(c, most), most)
+        sums = plus(sums, choose(known(v), c, zero))
+    first = smallest(least)
+    last = largest(most)
+    if n < 2 or not last - first > RELATIVE_FLOOR * max(fabs(first), fabs(last)):
+        return 0.0
     # Squares are taken of values scaled by a power of two, so that none over- or underflows.
-    frexp(m.largest - m.smallest, &exponent)
+    frexp(last - first, &exponent)
     scale = ldexp(1.0, -max(-1000, min(1000, exponent)))
-    plain = total(sums) / m.n
+    plain = total(sums) / n
     sums = zero
     for i in range(0, n, 8):
+        touch(ahead, i)
         v = load(&x[i])
-        used = both(known(v), less(zero, load(&inside[i])))
         c = times(minus(clamp(v, bottom, top), spread(plain)), spread(scale))
-        sums = plus(sums, choose(used, times(c, c), zero))
-    m.std = sqrt(total(sums) / (m.n - 1)) / scale
-    return m
+        sums = plus(sums, choose(known(v), times(c, c), zero))
+    return sqrt(total(sums) / (n - 1)) / scale
 
 
-cdef bint scale_dense(
-    double* x, const double* cap, const double* inside, Py_ssize_t n, Scaling how, double** spare
+cdef double weighted_mean(
+    const double* x, const double* cap, Py_ssize_t n, double low, double high
+) noexcept nogil:
+    """Return the mean of the clipped known values; NaN if they weigh nothing."""
+    cdef Py_ssize_t i
+    cdef double weight
+    cdef lanes v, w, zero = spread(0.0), sums = zero, weights = zero
+    for i in range(0, n, 8):
+        v = load(&x[i])
+        w = load(&cap[i])
+        weights = plus(weights, choose(known(v), w, zero))
+        sums = plus(sums, choose(known(v), times(w, clamp(v, spread(low), spread(high))), zero))
+    weight = total(weights)
+    return total(sums) / weight if weight > 0.0 else NAN
+
+
+cdef bint fit_dense(
+    const double* x,
+    const double* used,
+    Py_ssize_t found,
+    const double* cap,
+    Py_ssize_t n,
+    Scaling how,
+    double** spare,
+    Scale* scale,
+    Ahead* ahead,
 ) noexcept nogil:
     """Clip, subtract the weighted mean, divide by the standard deviation, clip; false if that cannot be done."""
-    cdef Py_ssize_t i, found = known_values(x, inside, n, spare[0])
-    cdef double low, high
-    cdef Moments m
-    cdef lanes v, z
+    cdef double centre, width
     if found < how.min_assets:
         return False
     if isnan(how.deviations):
-        low = quantile(spare[0], found, how.low, spare[1], spare[2])
-        high = quantile(spare[0], found, how.high, spare[1], spare[2])
+        scale.low = quantile(used, found, how.low, spare[0], spare[1])
+        scale.high = quantile(used, found, how.high, spare[0], spare[1])
     else:
-        high = quantile(spare[0], found, 0.5, spare[1], spare[2])
-        low = how.deviations * median_deviation(spare[0], found, high, spare[3], spare[1], spare[2])
-        high, low = high + low, high - low
-    m = moments(x, cap, inside, n, low, high)
-    if not (m.std > 0.0 and m.weight > 0.0):
-        return False
-    for i in range(0, n, 8):
-        v = load(&x[i])
-        z = times(minus(clamp(v, spread(low), spread(high)), spread(m.mean)), spread(1.0 / m.std))
-        store(&x[i], choose(known(v), clamp(z, spread(-how.dense_clip), spread(how.dense_clip)), v))
-    return True
+        centre = quantile(used, found, 0.5, spare[0], spare[1])
+        width = how.deviations * median_deviation(used, found, centre, spare[2], spare[0], spare[1])
+        scale.low, scale.high = centre - width, centre + width
+    scale.mean = weighted_mean(x, cap, n, scale.low, scale.high)
+    scale.factor = deviation(used, found, scale.low, scale.high, ahead)
+    scale.factor = 1.0 / scale.factor if scale.factor > 0.0 else INFINITY
+    scale.clip = how.dense_clip
+    return scale.factor < INFINITY and not isnan(scale.mean)
 
 
-cdef void scale_sparse(double* x, const double* inside, Py_ssize_t n, double clip) noexcept nogil:
-    """Divide by the root mean square of the exposed values of the estimation universe; 0 where there are none."""
+cdef void fit_sparse(const double* used, Py_ssize_t found, double clip, Scale* scale) noexcept nogil:
+    """Divide by the root mean square of the exposed values; 0 where there are none."""
     cdef Py_ssize_t i, exposed = 0
-    cdef double most, rms
+    cdef double most
     cdef lanes v, size, zero = spread(0.0), highest = zero, sums = zero
-    cdef flags used
-    for i in range(0, n, 8):
-        size = magnitude(load(&x[i]))
-        used = both(less(zero, size), less(zero, load(&inside[i])))
-        exposed += count(used)
-        highest = choose(used, greater(size, highest), highest)
+    cdef flags f
+    for i in range(0, found, 8):
+        size = magnitude(load(&used[i]))
+        f = less(zero, size)
+        exposed += count(f)
+        highest = choose(f, greater(size, highest), highest)
     most = largest(highest)
     # Squares are taken of scaled values, so that none over- or underflows.
-    for i in range(0, n, 8):
-        v = load(&x[i])
-        used = both(less(zero, magnitude(v)), less(zero, load(&inside[i])))
+    for i in range(0, found, 8):
+        v = load(&used[i])
+        f = less(zero, magnitude(v))
         v = over(v, spread(most))
-        sums = plus(sums, choose(used, times(v, v), zero))
-    rms = most * sqrt(total(sums) / exposed) if exposed else 0.0
-    for i in range(0, n, 8):
-        v = load(&x[i])
-        if rms > 0.0:
-            store(&x[i], choose(known(v), clamp(over(v, spread(rms)), spread(-clip), spread(clip)), v))
-        else:
-            store(&x[i], choose(known(v), zero, v))
+        sums = plus(sums, choose(f, times(v, v), zero))
+    scale.factor = 1.0 / (most * sqrt(total(sums) / exposed)) if exposed else INFINITY
+    scale.clip = clip
+    if not scale.factor < INFINITY:
+        scale.low = scale.high = scale.factor = 0.0
 
 
 cdef void add_up(
-    const double* x, Py_ssize_t n, double weight, double* sums, double* weights
+    const double* x,
+    Py_ssize_t n,
+    Scale scale,
+    double weight,
+    bint first,
+    double* sums,
+    double* weights,
+    Ahead* ahead,
 ) noexcept nogil:
-    """Add a scaled descriptor to the weighted sum of those that are known."""
+    """Scale a descriptor and add it to the weighted sum of those that are known."""
     cdef Py_ssize_t i
-    cdef lanes v, zero = spread(0.0)
+    cdef lanes v, z, zero = spread(0.0)
     for i in range(0, n, 8):
+        touch(ahead, i)
         v = load(&x[i])
-        store(&sums[i], plus(load(&sums[i]), choose(known(v), times(spread(weight), v), zero)))
-        store(&weights[i], plus(load(&weights[i]), choose(known(v), spread(weight), zero)))
-
-
-cdef double weighted_dot(
-    const double* w, const double* a, const double* b, Py_ssize_t n
-) noexcept nogil:
-    """Return the sum of w * a * b where w > 0."""
-    cdef Py_ssize_t i
-    cdef lanes v, zero = spread(0.0), sums = zero
-    for i in range(0, n, 8):
-        v = load(&w[i])
-        sums = plus(sums, choose(less(zero, v), times(times(v, load(&a[i])), load(&b[i])), zero))
-    return total(sums)
+        z = times(minus(clamp(v, spread(scale.low), spread(scale.high)), spread(scale.mean)), spread(scale.factor))
+        z = times(clamp(z, spread(-scale.clip), spread(scale.clip)), spread(weight))
+        z = choose(known(v), z, zero)
+        v = choose(known(v), spread(weight), zero)
+        store(&sums[i], z if first else plus(load(&sums[i]), z))
+        store(&weights[i], v if first else plus(load(&weights[i]), v))
 
 
 cdef bint cholesky(double* a, double* b, const double* scale, Py_ssize_t size) noexcept nogil:
@@ -429,6 +447,43 @@ cdef bint cholesky(double* a, double* b, const double* scale, Py_ssize_t size) n
     return True
 
 
+cdef double weigh(const double* w, const double* x, Py_ssize_t n, double* out) noexcept nogil:
+    """out = w * x where w > 0, else 0; return the sum of out * x."""
+    cdef Py_ssize_t i
+    cdef lanes v, y, zero = spread(0.0), sums = zero
+    cdef flags f
+    for i in range(0, n, 8):
+        v = load(&w[i])
+        y = load(&x[i])
+        f = less(zero, v)
+        v = choose(f, times(v, y), zero)
+        store(&out[i], v)
+        sums = plus(sums, choose(f, times(v, y), zero))
+    return total(sums)
+
+
+cdef double dot(const double* w, const double* a, const double* b, const double* c, Py_ssize_t n) noexcept nogil:
+    """Return the sum of a * (b - c) where w > 0; without c of a * b."""
+    cdef Py_ssize_t i
+    cdef lanes v, zero = spread(0.0), sums = zero
+    for i in range(0, n, 8):
+        v = load(&b[i])
+        v = times(load(&a[i]), v if c == NULL else minus(v, load(&c[i])))
+        sums = plus(sums, choose(less(zero, load(&w[i])), v, zero))
+    return total(sums)
+
+
+cdef void add_by_industry(
+    const int32_t* code, const double* x, Py_ssize_t n, double* sums, Py_ssize_t groups
+) noexcept nogil:
+    """sums[g] = sum of x over the rows of industry g."""
+    cdef Py_ssize_t i
+    for i in range(groups):
+        sums[i] = 0.0
+    for i in range(n):
+        sums[code[i]] += x[i]
+
+
 cdef int8_t neutralize(
     double* y,
     double* fit,
@@ -439,68 +494,65 @@ cdef int8_t neutralize(
     Py_ssize_t n,
     Py_ssize_t end,
     Py_ssize_t size,
-    double* groups,
-    Py_ssize_t nobody,
-    double* demeaned,
+    double[:, ::1] means,
+    double* spare,
+    Ahead* ahead,
 ) noexcept nogil:
     """Replace y by its residual on industries and controls x, and write the fit; NaN where there is none.
 
     The dummies are never built: values are demeaned within industry (Frisch, Waugh and Lovell), which leaves a
-    system of the size of the controls. A row that is not in the fit weighs nothing and adds to the group nobody,
-    so that no loop has to guess. groups has a row per industry: weight, mean of y, of the controls. weight and x
-    are overwritten.
+    system of the size of the controls. A row that is not in the fit weighs nothing, so that no loop has to guess;
+    the last industry holds the rows of none and has no mean. means has a row for the weights, for y, and for each
+    control, an entry per industry. weight and x are overwritten.
     """
-    cdef Py_ssize_t i, k, m, found = 0, industries = 0, columns = size + 2
-    cdef int32_t g
-    cdef double w
+    cdef Py_ssize_t i, k, m, g, found = 0, industries = 0, groups = means.shape[1], nobody = groups - 1
     cdef double[MAX_CONTROLS * MAX_CONTROLS] a
     cdef double[MAX_CONTROLS] beta, floor_of
+    cdef double *mean
     cdef flags used
     cdef lanes v, zero = spread(0.0)
+    for i in range(n):
+        weight[i] = weight[i] if code[i] < nobody else 0.0
     for i in range(0, end, 8):
+        touch(ahead, i)
         v = load(&weight[i])
         used = both(both(less(zero, v), less(zero, load(&inside[i]))), known(load(&y[i])))
         for k in range(size):
             used = both(used, known(load(&x[k][i])))
         store(&weight[i], choose(used, v, zero))
-    for i in range((nobody + 1) * columns):
-        groups[i] = 0.0
-    for i in range(n):
-        w = weight[i] if code[i] != nobody else 0.0
-        weight[i] = w
-        found += w > 0.0
-        g = code[i] if w > 0.0 else <int32_t>nobody
-        groups[g * columns] += w
-        groups[g * columns + 1] += w * y[i]
-        for k in range(size):
-            groups[g * columns + 2 + k] += w * x[k][i]
+        found += count(used)
+    add_by_industry(code, weight, n, &means[0, 0], groups)
+    weigh(weight, y, end, spare)
+    add_by_industry(code, spare, n, &means[1, 0], groups)
+    for k in range(size):
+        floor_of[k] = RELATIVE_FLOOR * weigh(weight, x[k], end, spare)
+        add_by_industry(code, spare, n, &means[2 + k, 0], groups)
     for g in range(nobody):
-        industries += groups[g * columns] > 0.0
+        industries += means[0, g] > 0.0
     if found - industries - size < 1:
         return TOO_FEW
-    for g in range(nobody + 1):
-        w = groups[g * columns] if g < nobody and groups[g * columns] > 0.0 else NAN
-        for k in range(1, columns):
-            groups[g * columns + k] /= w
-    for k in range(size):
-        floor_of[k] = RELATIVE_FLOOR * weighted_dot(weight, x[k], x[k], end)
+    for k in range(1, size + 2):
+        for g in range(groups):
+            means[k, g] = means[k, g] / means[0, g] if g < nobody and means[0, g] > 0.0 else NAN
+    mean = &means[1, 0]
     for i in range(n):
-        g = code[i]
-        fit[i] = groups[g * columns + 1]
-        for k in range(size):
-            x[k][i] -= groups[g * columns + 2 + k]
-    for i in range(0, end, 8):
-        store(&demeaned[i], minus(load(&y[i]), load(&fit[i])))
+        fit[i] = mean[code[i]]
     for k in range(size):
-        beta[k] = weighted_dot(weight, x[k], demeaned, end)
-        for m in range(k + 1):
-            a[k * MAX_CONTROLS + m] = weighted_dot(weight, x[k], x[m], end)
+        mean = &means[2 + k, 0]
+        for i in range(n):
+            x[k][i] -= mean[code[i]]
+    for k in range(size):
+        a[k * MAX_CONTROLS + k] = weigh(weight, x[k], end, spare)
+        for m in range(k):
+            a[k * MAX_CONTROLS + m] = dot(weight, spare, x[m], NULL, end)
+        beta[k] = dot(weight, spare, y, fit, end)
         # Judged against what varies within industries, so that the origin of a control does not matter; the other
         # term is what demeaning leaves of a control that does not vary at all.
         floor_of[k] = max(a[k * MAX_CONTROLS + k], floor_of[k])
     if not cholesky(a, beta, floor_of, size):
         return RANK_DEFICIENT
     for i in range(0, end, 8):
+        touch(ahead, i)
         v = load(&fit[i])
         for k in range(size):
             v = plus(v, times(spread(beta[k]), load(&x[k][i])))
@@ -536,12 +588,16 @@ def style_score(
     of None are 1, a valid of None says that no row is null. methods has an entry per descriptor, as has weights.
     n_controls < 0: nothing is neutralized. Empty estimation: all rows. options: low, high, deviations (NaN:
     quantiles), dense clip, sparse clip, min_assets. scratch has 9 + n_controls rows, as long as the longest date
-    in whole lanes plus two, groups a row more than there are industries. Empty fitted: not wanted.
+    in whole lanes plus two, groups 2 + n_controls rows and a place more than there are industries. Empty fitted:
+    not wanted.
     """
     cdef Column[MAX_COLUMNS] column
     cdef Scaling how
-    cdef Moments m
-    cdef Py_ssize_t d, i, k, n, end, a, descriptors = methods.shape[0]
+    cdef Ahead ahead
+    cdef Scale scale
+    cdef double mean, std
+    cdef bint blank
+    cdef Py_ssize_t d, i, k, n, end, found, a, descriptors = methods.shape[0]
     cdef double[:, ::1] rows = scratch
     cdef double *x
     cdef double *inside
@@ -552,7 +608,7 @@ def style_score(
     cdef double *fit
     cdef double *spare[4]
     cdef double *controls[MAX_CONTROLS]
-    cdef Py_ssize_t size = max(n_controls, 0), nobody = groups.shape[0] - 1
+    cdef Py_ssize_t size = max(n_controls, 0), nobody = groups.shape[1] - 1
     cdef lanes v, w, zero = spread(0.0)
     how.low, how.high, how.deviations = options[0], options[1], options[2]
     how.dense_clip, how.sparse_clip, how.min_assets = options[3], options[4], <Py_ssize_t>options[5]
@@ -575,18 +631,25 @@ def style_score(
             end = unpack(column[descriptors + size], a, n, cap)
             mark(estimation, a, n, end, inside)
             for i in range(0, end, 8):
-                store(&sums[i], zero)
-                store(&known_weight[i], zero)
-            for i in range(0, end, 8):
                 v = load(&cap[i])
                 store(&cap[i], choose(both(known(v), less(zero, load(&inside[i]))), v, zero))
+            blank = True
             for k in range(descriptors):
-                unpack(column[k], a, n, x)
+                ahead.one = column[min(k + 1, descriptors - 1)].values + a
+                ahead.two = column[descriptors + min(k, size + 1)].values + a
+                found = unpack_descriptor(column[k], a, n, inside, x, spare[3], &ahead)
+                scale.low, scale.high, scale.clip = -INFINITY, INFINITY, INFINITY
+                scale.mean, scale.factor = 0.0, 1.0
                 if methods[k] == SPARSE:
-                    scale_sparse(x, inside, end, how.sparse_clip)
-                elif methods[k] == DENSE and not scale_dense(x, cap, inside, end, how, spare):
-                    continue
-                add_up(x, end, weights[k], sums, known_weight)
+                    fit_sparse(spare[3], found, how.sparse_clip, &scale)
+                elif methods[k] == DENSE:
+                    if not fit_dense(x, spare[3], found, cap, end, how, spare, &scale, &ahead):
+                        continue
+                add_up(x, end, scale, weights[k], blank, sums, known_weight, &ahead)
+                blank = False
+            if blank:
+                for i in range(0, end, 8):
+                    store(&known_weight[i], zero)
             for i in range(0, end, 8):
                 w = load(&known_weight[i])
                 store(&sums[i], choose(less(zero, w), over(load(&sums[i]), w), spread(NAN)))
@@ -594,11 +657,13 @@ def style_score(
                 for k in range(size):
                     unpack(column[descriptors + k], a, n, controls[k])
                 unpack(column[descriptors + size + 1], a, n, weight)
+                ahead.one = column[0].values + a + n
+                ahead.two = column[descriptors + size].values + a + n
                 for i in range(n):
                     scratch_codes[i] = codes[a + i] if codes[a + i] >= 0 else <int32_t>nobody
                 status[d] = neutralize(
-                    sums, fit, controls, weight, inside, &scratch_codes[0], n, end, size, &groups[0, 0],
-                    nobody, spare[1])
+                    sums, fit, controls, weight, inside, &scratch_codes[0], n, end, size, groups, spare[1],
+                    &ahead)
                 if status[d] != SCORED:
                     for i in range(n):
                         sums[i] = fit[i] = NAN
@@ -607,12 +672,18 @@ def style_score(
                         fitted[a + i] = fit[i]
             pad(sums, n, NAN)
             if restandardize and status[d] == SCORED:
-                m = moments(sums, cap, inside, end, -INFINITY, INFINITY)
-                if not (m.std > 0.0 and m.weight > 0.0):
-                    status[d] = NO_DISPERSION
+                found = 0
                 for i in range(0, end, 8):
-                    v = times(minus(load(&sums[i]), spread(m.mean)), spread(1.0 / m.std))
-                    store(&sums[i], v if status[d] == SCORED else spread(NAN))
+                    v = load(&sums[i])
+                    found += compress(&x[found], both(known(v), less(zero, load(&inside[i]))), v)
+                pad(x, found, NAN)
+                mean = weighted_mean(sums, cap, end, -INFINITY, INFINITY)
+                std = deviation(x, found, -INFINITY, INFINITY, &ahead)
+                if not std > 0.0 or isnan(mean):
+                    status[d] = NO_DISPERSION
+                    std = NAN
+                for i in range(0, end, 8):
+                    store(&sums[i], times(minus(load(&sums[i]), spread(mean)), spread(1.0 / std)))
             for i in range(n):
                 out[a + i] = sums[i]
 

@@ -162,6 +162,15 @@ static inline lanes load_where(const double *x, unsigned bits) {
 
 /* The same in every width. */
 
+/* Ask for the cache line of an address; any address may be asked for. */
+static inline void prefetch(const double *x) {
+#if defined(__GNUC__)
+    __builtin_prefetch((const void *)x, 0, 2);
+#else
+    (void)x;
+#endif
+}
+
 static inline double total(lanes a) {
     double x[8];
     store(x, a);
