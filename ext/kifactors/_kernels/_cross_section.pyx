@@ -2,50 +2,22 @@
 
 Cost: linear in the values. A date is unpacked once into a few arrays that stay in cache (unknown becomes NaN, the
 end is padded to whole lanes) and every step works on those: clip, scale, add up, regress, scale again. Clipping
-bounds are bracketed by a sample, filtered in one pass and selected among the few that are left; a bracket that
-misses falls back to all values, so they are exact.
+bounds are exact (`_quantiles.pxd`).
 Not polars: a date is touched while it is in cache, and sums run in one fixed order, so that a result does not
 depend on threads, on other dates, on the width of the registers, or on how a frame is chunked.
 Every function trusts its caller: `kifactors._kernels` has checked types, lengths and offsets.
 """
 
-from libc.math cimport INFINITY, NAN, fabs, floor, frexp, isnan, ldexp, sqrt
+from libc.math cimport INFINITY, NAN, fabs, frexp, isnan, ldexp, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
-cdef extern from "_lanes.h" nogil:
-    ctypedef struct lanes:
-        pass
-    ctypedef struct flags:
-        pass
-    lanes spread(double x)
-    lanes load(const double* x)
-    lanes load_where(const double* x, unsigned bits)
-    void store(double* x, lanes a)
-    lanes plus(lanes a, lanes b)
-    lanes minus(lanes a, lanes b)
-    lanes times(lanes a, lanes b)
-    lanes over(lanes a, lanes b)
-    lanes lesser(lanes a, lanes b)
-    lanes greater(lanes a, lanes b)
-    lanes magnitude(lanes a)
-    lanes clamp(lanes a, lanes low, lanes high)
-    lanes choose(flags f, lanes a, lanes b)
-    flags known(lanes a)
-    flags less(lanes a, lanes b)
-    flags at_most(lanes a, lanes b)
-    flags both(flags a, flags b)
-    int count(flags f)
-    void prefetch(const double* x)
-    int compress(double* out, flags f, lanes a)
-    double total(lanes a)
-    double largest(lanes a)
-    double smallest(lanes a)
+from kifactors._kernels._lanes cimport (
+    LANES, both, choose, clamp, compress, count, flags, greater, known, lanes, largest, less, lesser, load,
+    load_where, magnitude, minus, over, pad, plus, prefetch, smallest, spread, store, times, total,
+)
+from kifactors._kernels._quantiles cimport median_deviation, quantile
 
 cdef enum:
-    LANES = 8
-    SAMPLE = 96             # values that bracket a quantile
-    FEW = 16                # values that are sorted to select from
-    SAMPLED_FROM = 512      # shorter sections are selected from as a whole
     MAX_COLUMNS = 64
     MAX_CONTROLS = 16
 
@@ -92,68 +64,6 @@ cdef struct Scale:
     double low, high, mean, factor, clip
 
 
-cdef inline void pad(double* x, Py_ssize_t n, double value) noexcept nogil:
-    store(&x[n], spread(value))
-
-
-cdef inline double median_of_three(double a, double b, double c) noexcept nogil:
-    return max(min(a, b), min(max(a, b), c))
-
-
-cdef double select(const double* x, Py_ssize_t n, Py_ssize_t k, double* work) noexcept nogil:
-    """Return the k-th smallest of the n padded values; work is as long as x and may be x."""
-    cdef Py_ssize_t i, j, under, same, kept
-    cdef double pivot
-    cdef lanes v, p
-    while n > FEW:
-        pivot = median_of_three(x[n // 4], x[n // 2], x[n - 1 - n // 4])
-        p = spread(pivot)
-        under = same = kept = 0
-        for i in range(0, n, 8):
-            v = load(&x[i])
-            under += count(less(v, p))
-            same += count(both(at_most(v, p), at_most(p, v)))
-        if under <= k < under + same:
-            return pivot
-        if k < under:
-            for i in range(0, n, 8):
-                v = load(&x[i])
-                kept += compress(&work[kept], less(v, p), v)
-        else:
-            for i in range(0, n, 8):
-                v = load(&x[i])
-                kept += compress(&work[kept], less(p, v), v)
-            k -= under + same
-        pad(work, kept, NAN)
-        x = work
-        n = kept
-    for i in range(n):
-        pivot = x[i]
-        j = i
-        while j > 0 and work[j - 1] > pivot:
-            work[j] = work[j - 1]
-            j -= 1
-        work[j] = pivot
-    return work[k]
-
-
-cdef double interpolated(
-    const double* x, Py_ssize_t n, Py_ssize_t k, double fraction, double* work
-) noexcept nogil:
-    """Return the k-th smallest of the n padded values, moved by fraction towards the next one."""
-    cdef double below = select(x, n, k, work)
-    cdef Py_ssize_t i, reached = 0
-    cdef lanes v, b = spread(below), above = spread(INFINITY)
-    if fraction == 0.0:
-        return below
-    for i in range(0, n, 8):
-        v = load(&x[i])
-        reached += count(at_most(v, b))
-        above = choose(less(b, v), lesser(v, above), above)
-    # Where the value is there twice, the next one is the same.
-    return below if reached > k + 1 else below + fraction * (smallest(above) - below)
-
-
 cdef inline void touch(Ahead* ahead, Py_ssize_t i) noexcept nogil:
     """Ask for the next line of both columns, once in four lanes."""
     if i & 31 == 0:
@@ -186,7 +96,7 @@ cdef Py_ssize_t unpack(Column column, Py_ssize_t first, Py_ssize_t n, double* ou
 cdef Py_ssize_t unpack_descriptor(
     Column column, Py_ssize_t first, Py_ssize_t n, const double* inside, double* out, double* used, Ahead* ahead
 ) noexcept nogil:
-    """Unpack, and copy what is known in the estimation universe to the front of used; return how many those are."""
+    """Unpack, and copy what is known in the estimation universe to the front of used; return their number."""
     cdef Py_ssize_t i, found = 0
     cdef lanes v, zero = spread(0.0)
     for i in range(0, n, 8):
@@ -227,73 +137,6 @@ cdef void mark(
         for i in range(0, end, 8):
             store(&out[i], spread(1.0))
     pad(out, n, 0.0)
-
-
-cdef Py_ssize_t between(
-    const double* x, Py_ssize_t n, double low, double high, double* out, Py_ssize_t* under
-) noexcept nogil:
-    """Copy the values of [low, high] to the front of out, which may be x; count those under low."""
-    cdef Py_ssize_t i, found = 0
-    cdef lanes v, bottom = spread(low), top = spread(high)
-    under[0] = 0
-    for i in range(0, n, 8):
-        v = load(&x[i])
-        under[0] += count(less(v, bottom))
-        found += compress(&out[found], both(at_most(bottom, v), at_most(v, top)), v)
-    pad(out, found, NAN)
-    return found
-
-
-cdef Py_ssize_t bracket(
-    const double* x, Py_ssize_t n, Py_ssize_t k, double* out, Py_ssize_t* under
-) noexcept nogil:
-    """Copy to out the values among which the k-th and the next smallest almost surely are; return their number.
-
-    under is the number of values below them. The bounds are order statistics of an evenly spread sample, three
-    standard deviations and three places around the wanted one.
-    """
-    cdef double[SAMPLE + LANES] sample
-    cdef double[SAMPLE + LANES] work
-    cdef Py_ssize_t i, step = n // SAMPLE
-    cdef double low = -INFINITY, high = INFINITY, centre, margin
-    for i in range(SAMPLE):
-        sample[i] = x[i * step]
-    pad(sample, SAMPLE, NAN)
-    centre = <double>k * SAMPLE / n
-    margin = 3.0 * sqrt(centre * (1.0 - <double>k / n)) + 3.0
-    if centre - margin >= 0.0:
-        low = select(sample, SAMPLE, <Py_ssize_t>(centre - margin), work)
-    if centre + margin < SAMPLE - 1:
-        high = select(sample, SAMPLE, <Py_ssize_t>(centre + margin) + 1, work)
-    return between(x, n, low, high, out, under)
-
-
-cdef double quantile(
-    const double* x, Py_ssize_t n, double q, double* buffer, double* work
-) noexcept nogil:
-    """Return the linearly interpolated quantile of the n >= 1 padded values, exactly; buffers are as long as x."""
-    cdef double position = q * (n - 1)
-    cdef Py_ssize_t wanted = <Py_ssize_t>floor(position), k = wanted, left = n, before = 2 * n, found, under
-    cdef const double* source = x
-    while left >= SAMPLED_FROM and 2 * left <= before:
-        found = bracket(source, left, k, buffer, &under)
-        if under > k or k >= under + found or (k + 1 == under + found and position > wanted):
-            return interpolated(x, n, wanted, position - wanted, work)
-        source = buffer
-        k -= under
-        before = left
-        left = found
-    return interpolated(source, left, k, position - wanted, work)
-
-
-cdef double median_deviation(
-    const double* x, Py_ssize_t n, double median, double* deviation, double* buffer, double* work
-) noexcept nogil:
-    """Return the median of |x - median|."""
-    cdef Py_ssize_t i
-    for i in range(0, n, 8):
-        store(&deviation[i], magnitude(minus(load(&x[i]), spread(median))))
-    return quantile(deviation, n, 0.5, buffer, work)
 
 
 cdef double deviation(const double* x, Py_ssize_t n, double low, double high, Ahead* ahead) noexcept nogil:
