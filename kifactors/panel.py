@@ -48,24 +48,22 @@ def sorted_unique(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def row_numbers(panel: pl.DataFrame, date: pl.Series, asset_id: pl.Series) -> NDArray[np.int64]:
-    """Return where each (date, asset_id), all of which are there, stands in a sorted panel.
+    """Return where each (date, asset_id) stands in a sorted panel; -1 where it is not there.
 
     Examples
     --------
     >>> panel = pl.DataFrame({"date": [1, 1, 2], "asset_id": ["a", "b", "a"]})
-    >>> row_numbers(panel, pl.Series([2, 1]), pl.Series(["a", "b"])).tolist()
-    [2, 1]
+    >>> row_numbers(panel, pl.Series([2, 1, 2]), pl.Series(["a", "b", "b"])).tolist()
+    [2, 1, -1]
     """
     wanted = pl.DataFrame({"date": date, "asset_id": asset_id})
     if not (_is_coded(panel) and _is_coded(wanted)):
         numbered = panel.select(KEY).with_row_index("row")
-        return (
-            wanted.join(numbered, on=KEY, how="left", maintain_order="left")["row"]
-            .to_numpy()
-            .astype(np.int64)
-        )
+        found = wanted.join(numbered, on=KEY, how="left", maintain_order="left")["row"]
+        return found.cast(pl.Int64).fill_null(-1).to_numpy()
     cells, keys = (frame.select(_cell()).to_series().to_numpy() for frame in (panel, wanted))
-    return np.searchsorted(cells, keys)
+    rows = np.searchsorted(cells, keys)
+    return np.where(np.append(cells, -1)[rows] == keys, rows, -1)
 
 
 def _is_coded(frame: pl.DataFrame) -> bool:

@@ -2,10 +2,11 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kifactors import _kernels, asof
 from kifactors.definition import FactorDefinition
-from kifactors.panel import KEY, attach
+from kifactors.panel import KEY, row_numbers
 from kifactors.schema import Tables
 
 __all__ = ["economic_exposure", "index_membership"]
@@ -77,32 +78,34 @@ def index_membership(
     >>> found["index_relevance"].round(6).to_list()
     [0.15, 0.3, 0.45, 0.0]
     """
-    members = (
-        asof.index_membership(tables.index_membership, dates, time=definition.time)
-        .join(live, on=KEY, how="left", maintain_order="left")
-        .with_columns(weight=_weight("market_cap" in live.columns))
-        .sort("date", "index_id", "asset_id")
-    )
+    members = asof.index_membership(tables.index_membership, dates, time=definition.time)
+    members = members.sort("date", "index_id", "asset_id")
+    rows = row_numbers(live, members["date"], members["asset_id"])
     sections = members.select(pl.struct("date", "index_id").rle()).to_series().struct.field("len")
     others = _kernels.leave_one_out_mean(
-        members["exposure"].fill_null(0.0).to_numpy(),
-        members["weight"].to_numpy(),
+        _of_rows(live["exposure"], rows),
+        _weights(members, live, rows),
         np.append(0, sections.to_numpy().cumsum(dtype=np.int64)),
         n_threads=n_threads,
     )
-    relevance = (
-        members.with_columns(missed=1.0 - pl.Series(others))
-        .group_by(KEY, maintain_order=True)
-        .agg(index_relevance=1.0 - pl.col("missed").product())
-    )
+    missed = np.ones(live.height)
+    # In the order of members, so that a product over several indices always has the same bits.
+    np.multiply.at(missed, rows[rows >= 0], 1.0 - others[rows >= 0])
     known = asof.membership_known(tables.index_membership, dates, time=definition.time)
-    return (
-        attach(live.select(KEY), relevance)
-        .join(known, on="date", how="left", maintain_order="left")
-        .select(*KEY, pl.when("membership_known").then(pl.col("index_relevance").fill_null(0.0)))
+    first = known.filter("membership_known")["date"].min()
+    return live.select(KEY).with_columns(
+        pl.when(pl.col("date") >= pl.lit(first, pl.Date)).then(pl.Series(1.0 - missed)).alias("index_relevance")
     )
 
 
-def _weight(has_market_cap: bool) -> pl.Expr:  # noqa: FBT001
-    other = pl.col("market_cap").fill_null(0.0) if has_market_cap else pl.lit(1.0)
-    return pl.coalesce("weight", other)
+def _of_rows(column: pl.Series, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the values in these rows; 0 where they are unknown, and for row -1."""
+    return np.append(column.fill_null(0.0).to_numpy(), 0.0)[rows]
+
+
+def _weights(members: pl.DataFrame, live: pl.DataFrame, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    if "market_cap" in live.columns:
+        otherwise = _of_rows(live["market_cap"], rows)
+    else:
+        otherwise = np.ones(members.height)
+    return members["weight"].fill_null(pl.Series(otherwise)).to_numpy()
