@@ -27,9 +27,11 @@ def attach(panel: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
     """
     if not (_is_coded(panel) and _is_coded(columns)):
         return panel.join(columns, on=KEY, how="left", maintain_order="left")
-    left = panel.with_columns(_cell().set_sorted())
-    right = columns.with_columns(_cell()).drop(KEY).sort(CELL)
-    return left.join(right, on=CELL, how="left", maintain_order="left").drop(CELL)
+    cells = panel.select(_cell().set_sorted())
+    right = _sorted_by_cell(columns.with_columns(_cell()).drop(KEY))
+    # Beside the panel, so that its own columns are not copied.
+    found = cells.join(right, on=CELL, how="left", maintain_order="left").drop(CELL)
+    return pl.concat([panel, found], how="horizontal")
 
 
 def sorted_unique(frame: pl.DataFrame) -> pl.DataFrame:
@@ -43,7 +45,7 @@ def sorted_unique(frame: pl.DataFrame) -> pl.DataFrame:
     """
     if not _is_coded(frame):
         return frame.unique(KEY, keep="first", maintain_order=True).sort(KEY)
-    frame = frame.with_columns(_cell()).sort(CELL, maintain_order=True)
+    frame = _sorted_by_cell(frame.with_columns(_cell()))
     return frame.filter((pl.col(CELL) != pl.col(CELL).shift(1)).fill_null(value=True)).drop(CELL)
 
 
@@ -68,6 +70,13 @@ def row_numbers(panel: pl.DataFrame, date: pl.Series, asset_id: pl.Series) -> ND
 
 def _is_coded(frame: pl.DataFrame) -> bool:
     return isinstance(frame.schema["asset_id"], pl.Enum)
+
+
+def _sorted_by_cell(frame: pl.DataFrame) -> pl.DataFrame:
+    """Sort stably, and cheaply where the rows are in order, as they mostly are."""
+    if frame[CELL].is_sorted():
+        return frame.with_columns(pl.col(CELL).set_sorted())
+    return frame.sort(CELL, maintain_order=True)
 
 
 def _cell() -> pl.Expr:
