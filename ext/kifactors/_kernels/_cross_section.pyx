@@ -55,8 +55,7 @@ cdef struct Scaling:
 # Two columns that are needed next: steps on the present one ask for them line by line, so that memory and
 # arithmetic work at the same time.
 cdef struct Ahead:
-    const double* one
-    const double* two
+    size_t one, two     # addresses, not pointers: they may run past the end of a column
 
 
 # clip(clamp(x, low, high) - mean) * factor
@@ -64,13 +63,17 @@ cdef struct Scale:
     double low, high, mean, factor, clip
 
 
+cdef inline size_t address(Column column, Py_ssize_t row) noexcept nogil:
+    return <size_t>column.values + row * sizeof(double)
+
+
 cdef inline void touch(Ahead* ahead, Py_ssize_t i) noexcept nogil:
     """Ask for the next line of both columns, once in four lanes."""
     if i & 31 == 0:
         prefetch(ahead.one)
         prefetch(ahead.two)
-        ahead.one += LANES
-        ahead.two += LANES
+        ahead.one += LANES * sizeof(double)
+        ahead.two += LANES * sizeof(double)
 
 
 cdef inline lanes block(Column column, Py_ssize_t row, Py_ssize_t m) noexcept nogil:
@@ -478,8 +481,8 @@ def style_score(
                 store(&cap[i], choose(both(known(v), less(zero, load(&inside[i]))), v, zero))
             blank = True
             for k in range(descriptors):
-                ahead.one = column[min(k + 1, descriptors - 1)].values + a
-                ahead.two = column[descriptors + min(k, size + 1)].values + a
+                ahead.one = address(column[min(k + 1, descriptors - 1)], a)
+                ahead.two = address(column[descriptors + min(k, size + 1)], a)
                 found = unpack_descriptor(column[k], a, n, inside, x, spare[3], &ahead)
                 scale.low, scale.high, scale.clip = -INFINITY, INFINITY, INFINITY
                 scale.mean, scale.factor = 0.0, 1.0
@@ -500,8 +503,8 @@ def style_score(
                 for k in range(size):
                     unpack(column[descriptors + k], a, n, controls[k])
                 unpack(column[descriptors + size + 1], a, n, weight)
-                ahead.one = column[0].values + a + n
-                ahead.two = column[descriptors + size].values + a + n
+                ahead.one = address(column[0], a + n)
+                ahead.two = address(column[descriptors + size], a + n)
                 for i in range(n):
                     scratch_codes[i] = codes[a + i] if codes[a + i] >= 0 else <int32_t>nobody
                 status[d] = neutralize(

@@ -7,6 +7,7 @@
 #define KIFACTORS_LANES_H
 
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -163,11 +164,11 @@ static inline lanes load_where(const double *x, unsigned bits) {
 /* The same in every width. */
 
 /* Ask for the cache line of an address; any address may be asked for. */
-static inline void prefetch(const double *x) {
+static inline void prefetch(size_t address) {
 #if defined(__GNUC__)
-    __builtin_prefetch((const void *)x, 0, 2);
+    __builtin_prefetch((const void *)address, 0, 2);
 #else
-    (void)x;
+    (void)address;
 #endif
 }
 

@@ -23,7 +23,7 @@ cdef extern from "_lanes.h" nogil:
     flags at_most(lanes a, lanes b)
     flags both(flags a, flags b)
     int count(flags f)
-    void prefetch(const double* x)
+    void prefetch(size_t address)
     int compress(double* out, flags f, lanes a)
     double total(lanes a)
     double largest(lanes a)
