@@ -94,7 +94,9 @@ def index_membership(
     known = asof.membership_known(tables.index_membership, dates, time=definition.time)
     first = known.filter("membership_known")["date"].min()
     return live.select(KEY).with_columns(
-        pl.when(pl.col("date") >= pl.lit(first, pl.Date)).then(pl.Series(1.0 - missed)).alias("index_relevance")
+        pl.when(pl.col("date") >= pl.lit(first, pl.Date))
+        .then(pl.Series(1.0 - missed))
+        .alias("index_relevance")
     )
 
 
