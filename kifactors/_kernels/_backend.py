@@ -15,7 +15,7 @@ from types import ModuleType
 from kifactors._kernels._cpu import supported
 from kifactors.errors import DefinitionError
 
-__all__ = ["LEVELS", "REFERENCE", "available", "kernel", "level", "using"]
+__all__ = ["LEVELS", "REFERENCE", "available", "kernel", "level", "require", "using"]
 
 # Narrowest first. Only the kernels in WIDE are compiled for each: the others wait for memory.
 LEVELS = ("baseline", "avx2", "avx512")
@@ -42,6 +42,12 @@ def kernel(name: str) -> ModuleType:
     if found is None:
         found = _loaded[name] = import_module(_path(name))
     return found
+
+
+def require(name: str) -> None:
+    """Refuse to load a level that this processor cannot run: its first instruction would end the process."""
+    if name not in supported():
+        raise ImportError(f"this processor has no {name}; kernels for it cannot be loaded.")
 
 
 @contextmanager

@@ -1,3 +1,7 @@
-"""The wide kernels, compiled for AVX2 (x86-64-v3 processors)."""
+"""The wide kernels, compiled for AVX2."""
+
+from kifactors._kernels._backend import require
 
 __all__: list[str] = []
+
+require("avx2")
