@@ -4,15 +4,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kifactors.cross_section import (
-    composite_standardize,
-    dense_standardize,
-    neutralize,
-    sparse_standardize,
-)
+from kifactors.cross_section import composite_standardize, neutralize, style_score
 from kifactors.definition import FactorDefinition
 from kifactors.pillars import economic_exposure
-from kifactors.schema import DESCRIPTORS
 
 __all__ = ["Combined", "combine"]
 
@@ -83,8 +77,7 @@ def combine(panel: pl.DataFrame, definition: FactorDefinition, *, n_threads: int
         exposure_high=economic_exposure(P, pl.col("ai_revenue_high")),
         in_estimation=_estimation(panel),
     )
-    panel = panel.with_columns(_scaled(panel, definition, n_threads))
-    panel = panel.with_columns(_pillars(definition)).with_columns(_raw(definition))
+    panel = panel.with_columns(_pillars(panel, definition, n_threads)).with_columns(_raw(definition))
     score = composite_standardize(
         panel.with_columns(exposed=pl.col("exposure") != 0),
         "raw",
@@ -108,26 +101,8 @@ def _weights(panel: pl.DataFrame) -> str | None:
     return "market_cap" if "market_cap" in panel.columns else None
 
 
-def _scaled(panel: pl.DataFrame, definition: FactorDefinition, n_threads: int | None) -> list[pl.Series]:
-    spec = definition.scaling
-    names = [name for name in DESCRIPTORS if name not in {"ai_revenue_low", "ai_revenue_high"}]
-    if spec.method == "sparse":
-        scaled = [
-            sparse_standardize(panel, n, estimation="in_estimation", clip=spec.clip, n_threads=n_threads)
-            for n in names
-        ]
-    else:
-        scaled = [
-            dense_standardize(
-                panel, n, weights=_weights(panel), estimation="in_estimation", low=spec.winsorize_low,
-                high=spec.winsorize_high, clip=spec.dense_clip, min_assets=spec.min_assets, n_threads=n_threads,
-            )
-            for n in names
-        ]  # fmt: skip
-    return [series.alias(f"scaled_{series.name}") for series in scaled]
-
-
-def _pillars(definition: FactorDefinition) -> list[pl.Expr]:
+def _pillars(panel: pl.DataFrame, definition: FactorDefinition, n_threads: int | None) -> list[pl.Expr]:
+    """A, B and C: the weighted mean of the scaled descriptors that are known; null without the first."""
     a, b = definition.capex_intensity, definition.supplier_ties
     capex = {
         "capex_to_revenue": a.capex_to_revenue,
@@ -136,19 +111,27 @@ def _pillars(definition: FactorDefinition) -> list[pl.Expr]:
         "guided_capex": a.guided_capex,
     }
     ties = {"ai_revenue": b.ai_revenue, "demand_growth": b.demand_growth}
+    A, B, C = (
+        pl.lit(_mean_of_scaled(panel, weights, definition, n_threads))
+        for weights in (capex, ties, {"index_relevance": 1.0})
+    )
     return [
-        pl.when(P.is_not_null()).then(_mean(capex)).alias("score_capex_intensity"),
-        pl.when(R.is_not_null()).then(_mean(ties)).alias("score_supplier_ties"),
-        pl.col("scaled_index_relevance").alias("score_index_membership"),
+        pl.when(P.is_not_null()).then(A).alias("score_capex_intensity"),
+        pl.when(R.is_not_null()).then(B).alias("score_supplier_ties"),
+        C.alias("score_index_membership"),
     ]
 
 
-def _mean(weights: dict[str, float]) -> pl.Expr:
-    """Weighted mean over the scaled descriptors that are known."""
-    scaled = {name: pl.col(f"scaled_{name}") for name in weights}
-    total = pl.sum_horizontal(weights[n] * x.fill_null(0.0) for n, x in scaled.items())
-    known = pl.sum_horizontal(weights[n] * x.is_not_null().cast(pl.Float64) for n, x in scaled.items())
-    return pl.when(known > 0).then(total / known)
+def _mean_of_scaled(
+    panel: pl.DataFrame, weights: dict[str, float], definition: FactorDefinition, n_threads: int | None
+) -> pl.Series:
+    spec = definition.scaling
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    return style_score(
+        panel, used, sparse=tuple(used) if spec.method == "sparse" else (), market_cap=_weights(panel),
+        estimation="in_estimation", low=spec.winsorize_low, high=spec.winsorize_high, clip=spec.dense_clip,
+        sparse_clip=spec.clip, min_assets=spec.min_assets, restandardize=False, n_threads=n_threads,
+    ).score  # fmt: skip
 
 
 def _pillar_weights(definition: FactorDefinition) -> dict[str, float]:

@@ -9,7 +9,7 @@ from kifactors.calendar import DatesLike, score_dates
 from kifactors.composite import combine
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, DateError
-from kifactors.panel import KEY, attach, sorted_unique
+from kifactors.panel import KEY, attach, extended
 from kifactors.pillars import capex_intensity, economic_exposure, index_membership, supplier_ties
 from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
@@ -131,12 +131,9 @@ def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.
     seen = asof.live_assets(tables, dates, time=definition.time)
     if tables.universe is None:
         return seen.with_columns(eligible=pl.lit(value=True))
-    universe = tables.universe.filter(pl.col("date").is_in(dates.implode())).with_columns(
-        eligible=pl.lit(value=True)
-    )
-    # The rows of the universe come first, so they are the ones kept.
-    both = sorted_unique(pl.concat([universe, seen], how="diagonal"))
-    return both.with_columns(pl.col("eligible").fill_null(value=False))
+    universe = tables.universe.filter(pl.col("date").is_in(dates.implode()))
+    panel = extended(universe.with_columns(eligible=pl.lit(value=True)), seen)
+    return panel.with_columns(pl.col("eligible").fill_null(value=False))
 
 
 def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kifactors import _kernels
 from kifactors.cross_section import date_offsets
 from kifactors.definition import SupplierTies
-from kifactors.panel import KEY, row_numbers, sorted_unique
+from kifactors.panel import KEY, extended, row_numbers
 
 __all__ = ["TieGraph", "propagate", "tie_graph", "weighted_customers"]
 
@@ -65,7 +65,7 @@ def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: fl
         ties.select("date", asset_id="supplier_id"),
         named.select("date", asset_id="customer_id"),
     ]
-    nodes = sorted_unique(pl.concat([nodes.select(KEY), *ends]))
+    nodes = extended(nodes.select(KEY), pl.concat(ends))
     numbers = {
         end: pl.Series(row_numbers(nodes, named["date"], named[f"{end}_id"]))
         for end in ("supplier", "customer")

@@ -8,6 +8,7 @@ from kifactors._kernels._backend import available as available_levels
 from kifactors._kernels._backend import level
 from kifactors._kernels._checks import Column, ShapeError
 from kifactors._kernels._threads import thread_count
+from kifactors._kernels.asof import last_visible, locate, take
 from kifactors._kernels.cross_section import (
     DATE_REASONS,
     DENSE,
@@ -34,10 +35,13 @@ __all__ = [
     "TrailingFacts",
     "available_levels",
     "composite_standardize",
+    "last_visible",
     "leave_one_out_mean",
     "level",
+    "locate",
     "propagate",
     "style_score",
+    "take",
     "thread_count",
     "trailing_twelve_months",
 ]

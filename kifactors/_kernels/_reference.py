@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 __all__ = [
     "composite_standardize",
+    "last_visible",
     "leave_one_out_mean",
+    "locate",
     "propagate",
     "style_score",
+    "take",
     "trailing_twelve_months",
 ]
 
@@ -230,6 +233,49 @@ def _full_rank(design: Floats, dummies: int) -> bool:
         if not rest @ rest > RELATIVE_FLOOR * max(within @ within, RELATIVE_FLOOR * (column @ column)):
             return False
     return True
+
+
+def locate(
+    offsets: Any, codes: Any, section: Any, wanted: Any, first: int, last: int, out: NDArray[np.int64]
+) -> None:
+    """Look every key up in a dictionary."""
+    rows = {
+        (d, int(codes[row])): row
+        for d in range(offsets.size - 1)
+        for row in range(offsets[d], offsets[d + 1])
+    }
+    for k in range(first, last):
+        out[k] = rows.get((int(section[k]), int(wanted[k])), -1)
+
+
+def last_visible(
+    rows: Any,
+    days: Any,
+    codes: Any,
+    offsets: Any,
+    visible: Any,
+    period: Any,
+    expires: Any,
+    first: int,
+    last: int,
+    walk: Any,
+    out: NDArray[np.int32],
+) -> None:
+    """Judge every fact of an asset anew on every date."""
+    del walk
+    for d in range(first, last):
+        for row in range(rows[d], rows[d + 1]):
+            code = codes[row]
+            facts = range(offsets[code], offsets[code + 1]) if code >= 0 else ()
+            seen = [f for f in facts if visible[f] <= days[d]]
+            best = max(seen, key=lambda f: (period[f] if period.size else 0, f), default=-1)
+            out[row] = -1 if best < 0 or (expires.size and expires[best] <= days[d]) else best
+
+
+def take(values: Floats, rows: Any, first: int, last: int, out: Floats) -> None:
+    """Index, with NaN for what is not there."""
+    rows = rows[first:last]
+    out[first:last] = np.where(rows >= 0, np.append(values, np.nan)[rows], np.nan)
 
 
 class _Known:

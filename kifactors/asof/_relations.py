@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from kifactors.asof._spells import expires, in_force, on_dates, union, visible_from
+from kifactors.asof._spells import expires, in_force, on_dates, present, visible_from
 from kifactors.definition import Time
-from kifactors.panel import sorted_unique
 from kifactors.schema import Tables
 
 __all__ = ["covered_suppliers", "index_membership", "live_assets", "membership_known", "revenue_ties"]
@@ -106,7 +105,7 @@ def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: I
     if tables.ai_revenue_share is not None:
         shares = tables.ai_revenue_share.filter(pl.col("scope").is_in(list(scopes)))
         seen.append(_seen(shares, "asset_id", time.max_age_days, time))
-    return _on_dates_once(seen, dates)
+    return _present(seen, dates)
 
 
 def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
@@ -185,7 +184,7 @@ def live_assets(tables: Tables, dates: pl.Series, *, time: Time) -> pl.DataFrame
     seen = [_seen(frame, key, days, time) for frame, key, days in aged if frame is not None]
     if tables.index_membership is not None:
         seen.append(_memberships(tables.index_membership, time).select("asset_id", "first", "last"))
-    return _on_dates_once(seen, dates)
+    return _present(seen, dates)
 
 
 def _seen(frame: pl.DataFrame, key: str, expiry_days: int | None, time: Time) -> pl.DataFrame:
@@ -197,7 +196,7 @@ def _memberships(table: pl.DataFrame, time: Time) -> pl.DataFrame:
     return table.with_columns(visible_from(time.lag_days), last=pl.col("end"))
 
 
-def _on_dates_once(seen: list[pl.DataFrame], dates: pl.Series) -> pl.DataFrame:
+def _present(seen: list[pl.DataFrame], dates: pl.Series) -> pl.DataFrame:
     if not seen:
         return pl.DataFrame(schema={"date": pl.Date, "asset_id": pl.String})
-    return sorted_unique(on_dates(union(pl.concat(seen), ["asset_id"]), dates))
+    return present(pl.concat(seen), dates)

@@ -6,11 +6,13 @@ the two ends. A spell is found once; dates are looked up in it afterwards.
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kifactors.calendar import score_dates
 
-__all__ = ["expires", "in_force", "on_dates", "union", "visible_from"]
+__all__ = ["expires", "in_force", "on_dates", "present", "visible_from"]
 
 
 def visible_from(lag_days: int) -> pl.Expr:
@@ -48,36 +50,43 @@ def in_force(
     return rows.with_columns(last=pl.min_horizontal(ends)).filter(_not_empty())
 
 
-def union(spells: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Join overlapping spells of one group: `by`, first, last."""
-    far = pl.col("last").fill_null(pl.date(9999, 12, 31))
-    return (
-        spells.filter(_not_empty())
-        .sort(*by, "first")
-        .with_columns(far=far)
-        .with_columns(reached=pl.col("far").cum_max().shift(1).over(by))
-        .with_columns(part=(pl.col("first") > pl.col("reached")).fill_null(value=False).cum_sum().over(by))
-        .group_by(*by, "part", maintain_order=True)
-        .agg(pl.col("first").min(), last=pl.col("far").max())
-        .drop("part")
-    )
+def present(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
+    """Return (date, asset_id), sorted, of every asset with at least one spell on that date.
+
+    Spells are counted, not joined: one more from `first` on, one less from `last` on.
+    """
+    dates = score_dates(dates)
+    ids = spells["asset_id"]
+    names = ids.dtype.categories if isinstance(ids.dtype, pl.Enum) else ids.unique().sort()
+    code = ids.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
+    steps = len(dates) + 1
+    low, high = (code * steps + at for at in _places(spells, dates))
+    cells = len(names) * steps
+    change = np.bincount(low, minlength=cells) - np.bincount(high, minlength=cells)
+    alive = change.reshape(len(names), steps).cumsum(axis=1)[:, :-1] > 0
+    at, who = np.nonzero(alive.T)
+    return pl.DataFrame({"date": dates.gather(at), "asset_id": names.gather(who).cast(ids.dtype)})
 
 
 def on_dates(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
     """Return a row per spell and date inside it; `date` comes first, `first` and `last` are gone."""
     dates = score_dates(dates)
-    low = dates.search_sorted(spells["first"], "left").cast(pl.Int64)
-    high = dates.search_sorted(spells["last"].fill_null(dates[-1]), "left").cast(pl.Int64)
-    high = pl.select(pl.when(spells["last"].is_null()).then(len(dates)).otherwise(high)).to_series()
-    rows = (
-        spells.drop("first", "last")
-        .with_columns(low=low, high=high)
-        .filter(pl.col("low") < pl.col("high"))
-        .with_columns(at=pl.int_ranges("low", "high"))
-        .drop("low", "high")
-        .explode("at")
+    low, high = _places(spells, dates)
+    spell = np.repeat(np.arange(spells.height), high - low)
+    at = np.arange(spell.size) - np.repeat(np.cumsum(high - low) - high, high - low)
+    return spells.drop("first", "last").select(
+        dates.gather(at).alias("date"), pl.all().gather(pl.Series(spell, dtype=pl.UInt32))
     )
-    return rows.select(dates.gather(rows["at"]).alias("date"), pl.exclude("at"))
+
+
+def _places(spells: pl.DataFrame, dates: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the dates each spell begins on, and which is the first after it; never before its begin."""
+    day = dates.to_physical().to_numpy()
+    # Days are few: a table of them is faster than a search for every spell.
+    place = np.searchsorted(day, np.arange(day[0], day[-1] + 2))
+    first, last = (spells[end].to_physical().fill_null(day[-1] + 1).to_numpy() for end in ("first", "last"))
+    low, high = (place[np.clip(end, day[0], day[-1] + 1) - day[0]] for end in (first, last))
+    return low, np.maximum(low, high)
 
 
 def _not_empty() -> pl.Expr:

@@ -78,7 +78,9 @@ def capex_intensity(
     """
     time = definition.time
     theta = asof.ai_capex_share(tables.ai_capex_share, dates, time=time)
-    facts = asof.trailing_twelve_months(tables.fundamentals, dates, time=time, ttm=definition.ttm)
+    facts = asof.trailing_twelve_months(
+        _of_spenders(tables.fundamentals, theta), dates, time=time, ttm=definition.ttm
+    )
     guidance = asof.capex_guidance(tables.capex_guidance, dates, time=time, ttm=definition.ttm)
     panel = live.select(KEY)
     for columns in (theta, facts, guidance):
@@ -96,6 +98,14 @@ def capex_intensity(
         capex_pool_share=_times_theta(pl.col("pool_share"), weight=pl.lit(1.0)),
         guided_capex=_times_theta(pl.when(pl.col("capex") > 0).then(pl.col("guided") / pl.col("capex") - 1)),
     )
+
+
+def _of_spenders(fundamentals: pl.DataFrame | None, theta: pl.DataFrame) -> pl.DataFrame | None:
+    """Keep the companies that spend on AI on some date: for all others every descriptor is 0."""
+    if fundamentals is None:
+        return None
+    spenders = theta.filter(THETA > 0)["asset_id"].unique()
+    return fundamentals.filter(pl.col("asset_id").is_in(spenders.implode()))
 
 
 def _intensity(suffix: str, definition: FactorDefinition) -> pl.Expr:

@@ -63,10 +63,11 @@ class Tables:
     ['a', 'b']
     """  # fmt: skip
 
-    __slots__ = ("_fingerprints", "_frames")
+    __slots__ = ("_encoded", "_fingerprints", "_frames")
 
     _frames: dict[str, pl.DataFrame]
     _fingerprints: dict[str, str]
+    _encoded: "Tables | None"
 
     universe: pl.DataFrame | None
     fundamentals: pl.DataFrame | None
@@ -108,8 +109,12 @@ class Tables:
         if all(data is None for name, data in given.items() if name != "assets"):
             raise DataError(f"Tables needs at least one table; the tables are {', '.join(INPUTS)}.")
         frames = {name: validate(name, data) for name, data in given.items() if data is not None}
+        self._fill(frames)
+
+    def _fill(self, frames: dict[str, pl.DataFrame]) -> None:
         object.__setattr__(self, "_frames", frames)
         object.__setattr__(self, "_fingerprints", {})
+        object.__setattr__(self, "_encoded", None)
 
     def __getattr__(self, name: str) -> pl.DataFrame | None:
         if name not in INPUTS:
@@ -145,8 +150,13 @@ class Tables:
         """Return the same tables with ids and industries as codes (polars Enum), as fast as integers.
 
         Tables that may be absent become empty ones, so that every frame has columns of the same types. For
-        computations; to users ids are text.
+        computations; to users ids are text. Made once; shares every column that is not an id.
         """
+        if self._encoded is None:
+            object.__setattr__(self, "_encoded", self._encode())
+        return self._encoded  # type: ignore[return-value]
+
+    def _encode(self) -> "Tables":
         ids = [frame[name].unique() for _, frame in self for name in ID_COLUMNS if name in frame.columns]
         codes = pl.Enum(pl.concat(ids).drop_nulls().unique().sort()) if ids else pl.Enum([])
         frames = dict(self)
@@ -163,8 +173,7 @@ class Tables:
             industries = pl.Enum(universe["industry"].drop_nulls().unique().sort())
             frames["universe"] = universe.with_columns(pl.col("industry").cast(industries))
         encoded = object.__new__(Tables)
-        object.__setattr__(encoded, "_frames", frames)
-        object.__setattr__(encoded, "_fingerprints", {})
+        encoded._fill(frames)
         return encoded
 
     def to_arrow(self, table: str) -> "pa.Table":

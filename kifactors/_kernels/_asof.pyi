@@ -1,0 +1,32 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def locate(
+    offsets: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    section: NDArray[np.int32],
+    wanted: NDArray[np.int32],
+    first: int,
+    last: int,
+    out: NDArray[np.int64],
+) -> None: ...
+def last_visible(
+    rows: NDArray[np.int64],
+    days: NDArray[np.int32],
+    codes: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    visible: NDArray[np.int32],
+    period: NDArray[np.int32],
+    expires: NDArray[np.int32],
+    first: int,
+    last: int,
+    walk: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None: ...
+def take(
+    values: NDArray[np.float64],
+    rows: NDArray[np.int32],
+    first: int,
+    last: int,
+    out: NDArray[np.float64],
+) -> None: ...
