@@ -5,11 +5,12 @@ import statistics
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
 
-def compare(title: str, ways: dict[str, Callable[[], np.ndarray]], *, rtol: float, rounds: int = 5) -> None:
+def compare(title: str, ways: dict[str, Callable[[], Any]], *, rtol: float, rounds: int = 5) -> None:
     """Check that every way gives the answer of the first, then time them in turn and print a table.
 
     Raises
@@ -18,7 +19,7 @@ def compare(title: str, ways: dict[str, Callable[[], np.ndarray]], *, rtol: floa
         An answer differs by more than `rtol` of the largest value, or knows other rows.
     """
     names = list(ways)
-    answers = {name: ways[name]() for name in names}
+    answers = {name: np.asarray(ways[name](), np.float64) for name in names}
     first = answers[names[0]]
     scale = np.nanmax(np.abs(first))
     for name, answer in answers.items():

@@ -102,7 +102,7 @@ def _weights(panel: pl.DataFrame) -> str | None:
 
 
 def _pillars(panel: pl.DataFrame, definition: FactorDefinition, n_threads: int | None) -> list[pl.Expr]:
-    """A, B and C: the weighted mean of the scaled descriptors that are known; null without the first."""
+    """Return A, B and C, weighted means of the scaled descriptors that are known; null without the first."""
     a, b = definition.capex_intensity, definition.supplier_ties
     capex = {
         "capex_to_revenue": a.capex_to_revenue,

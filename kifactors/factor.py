@@ -92,7 +92,7 @@ class AIInfrastructureExposure:
         _check_universe(tables.universe, wanted)
         frames, diagnostics = [], []
         encoded = tables.encoded()
-        for block in _blocks(tables, wanted):
+        for block in _blocks(encoded, wanted):
             frame, found = self._block(encoded, block, n_threads)
             frames.append(frame)
             diagnostics.append(found)
@@ -111,9 +111,9 @@ class AIInfrastructureExposure:
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         definition = self.definition
         live = _live(tables, dates, definition)
-        capex = capex_intensity(tables, live, dates, definition)
+        capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
         earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
-        panel = attach(attach(live, capex.drop("theta")), earned.descriptors)
+        panel = attach(live, capex.drop("theta"), earned.descriptors)
         panel = panel.with_columns(
             exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue"))
         )
@@ -150,20 +150,15 @@ def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:
         )
 
 
-def _blocks(tables: Tables, dates: pl.Series) -> Iterator[pl.Series]:
-    assets = (
-        max(
-            frame[column].n_unique()
-            for _, frame in tables
-            for column in ("asset_id", "supplier_id")
-            if column in frame.columns
-        )
-        if any({"asset_id", "supplier_id"} & set(frame.columns) for _, frame in tables)
-        else 1
-    )
-    size = max(MIN_BLOCK_DATES, BLOCK_ROWS // assets)
+def _blocks(encoded: Tables, dates: pl.Series) -> Iterator[pl.Series]:
+    size = max(MIN_BLOCK_DATES, BLOCK_ROWS // max(1, _id_count(encoded)))
     for start in range(0, len(dates), size):
         yield dates[start : start + size]
+
+
+def _id_count(encoded: Tables) -> int:
+    dtypes = (frame.schema["asset_id"] for _, frame in encoded if "asset_id" in frame.columns)
+    return max(len(dtype.categories) for dtype in dtypes if isinstance(dtype, pl.Enum))
 
 
 def _with_tickers(frame: pl.DataFrame, assets: pl.DataFrame | None) -> pl.DataFrame:

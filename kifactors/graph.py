@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kifactors import _kernels
 from kifactors.cross_section import date_offsets
 from kifactors.definition import SupplierTies
-from kifactors.panel import KEY, extended, row_numbers
+from kifactors.panel import KEY, Rows, extended
 
 __all__ = ["TieGraph", "propagate", "tie_graph", "weighted_customers"]
 
@@ -66,21 +66,19 @@ def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: fl
         named.select("date", asset_id="customer_id"),
     ]
     nodes = extended(nodes.select(KEY), pl.concat(ends))
-    numbers = {
-        end: pl.Series(row_numbers(nodes, named["date"], named[f"{end}_id"]))
-        for end in ("supplier", "customer")
-    }
+    rows = Rows(nodes)
+    numbers = {end: pl.Series(rows.of(named, asset_id=f"{end}_id")) for end in ("supplier", "customer")}
     edges = named.with_columns(**numbers).sort("supplier", "customer", "customer_label")
     supplier = edges["supplier"].to_numpy()
     share = edges["revenue_share"].to_numpy()
     total = np.bincount(supplier, weights=share, minlength=nodes.height)
     scale = 1.0 / np.maximum(total, 1.0)
     ai_share = edges["ai_share"].fill_null(default_flow_share).to_numpy()
-    rows = np.append(0, np.bincount(supplier, minlength=nodes.height).cumsum(dtype=np.int64))
+    starts = np.append(0, np.bincount(supplier, minlength=nodes.height).cumsum(dtype=np.int64))
     return TieGraph(
         nodes=nodes,
         offsets=date_offsets(nodes),
-        rows=rows,
+        rows=starts,
         customers=edges["customer"].to_numpy(),
         flow=share * ai_share * scale[supplier],
         undisclosed=1.0 - np.minimum(total, 1.0),

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from kifactors import _kernels
 
-__all__ = ["KEY", "attach", "extended", "row_numbers"]
+__all__ = ["KEY", "Rows", "attach", "extended", "unknown_as_null"]
 
 KEY = ("date", "asset_id")
 
 
-def attach(panel: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns of a frame that is unique on (date, asset_id) to the rows of a sorted panel.
+def attach(panel: pl.DataFrame, *columns: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of frames that are unique on (date, asset_id) to the rows of a sorted panel.
 
     Rows of the panel stay, in order; what has no match is null.
 
@@ -26,21 +26,22 @@ def attach(panel: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
     >>> attach(panel, pl.DataFrame({"date": [2, 1], "asset_id": ["a", "b"], "x": [0.2, 0.1]}))["x"].to_list()
     [None, 0.1, 0.2]
     """
-    if not (_is_coded(panel) and _is_coded(columns)):
-        return panel.join(columns, on=KEY, how="left", maintain_order="left")
-    values = columns.drop(KEY)
     # Most columns were made from the panel itself: then nothing needs to be looked up or copied.
-    if not (panel["asset_id"].equals(columns["asset_id"]) and panel["date"].equals(columns["date"])):
-        values = values.select(pl.all().gather(_places(panel, columns)))
-    return pl.concat([panel, values], how="horizontal")
+    same = [all(panel[name].equals(frame[name]) for name in KEY) for frame in columns]
+    rows = None if all(same) else Rows(panel)
+    parts = [
+        frame.drop(KEY) if rows is None or is_same else _taken(frame.drop(KEY), rows.of(frame), panel.height)
+        for frame, is_same in zip(columns, same, strict=True)
+    ]
+    return pl.concat([panel, *parts], how="horizontal")
 
 
-def _places(panel: pl.DataFrame, columns: pl.DataFrame) -> pl.Series:
-    """Return for each row of the panel the row of the columns that belongs there; null where none does."""
-    rows = row_numbers(panel, columns["date"], columns["asset_id"])
-    places = np.full(panel.height, -1)
-    places[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-    return pl.select(pl.when(pl.Series(places) >= 0).then(pl.Series(places))).to_series().cast(pl.UInt32)
+def _taken(values: pl.DataFrame, rows: NDArray[np.int64], height: int) -> pl.DataFrame:
+    """Put values into these rows of a panel; all others are null."""
+    place = np.full(height, -1)
+    place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+    places = pl.select(pl.when(pl.Series(place) >= 0).then(pl.Series(place))).to_series()
+    return values.select(pl.all().gather(places.cast(pl.UInt32)))
 
 
 def extended(panel: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -52,29 +53,55 @@ def extended(panel: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     >>> extended(panel, pl.DataFrame({"date": [2, 1, 1], "asset_id": ["a", "c", "c"]})).rows()
     [(1, 'b', 0.1), (1, 'c', None), (2, 'a', 0.2)]
     """
-    absent = row_numbers(panel, rows["date"], rows["asset_id"]) < 0
+    absent = Rows(panel).of(rows) < 0
     if not absent.any():
         return panel
     missing = rows.select(KEY).filter(pl.Series(absent)).unique()
     return pl.concat([panel, missing], how="diagonal").sort(KEY)
 
 
-def row_numbers(panel: pl.DataFrame, date: pl.Series, asset_id: pl.Series) -> NDArray[np.int64]:
-    """Return where each (date, asset_id) stands in a sorted panel; -1 where it is not there.
+class Rows:
+    """Where each (date, asset_id) stands in a sorted panel.
 
     Examples
     --------
-    >>> panel = pl.DataFrame({"date": [1, 1, 2], "asset_id": ["a", "b", "a"]})
-    >>> row_numbers(panel, pl.Series([2, 1, 2]), pl.Series(["a", "b", "b"])).tolist()
+    >>> rows = Rows(pl.DataFrame({"date": [1, 1, 2], "asset_id": ["a", "b", "a"]}))
+    >>> rows.of(pl.DataFrame({"date": [2, 1, 2], "asset_id": ["a", "b", "b"]})).tolist()
     [2, 1, -1]
     """
-    wanted = pl.DataFrame({"date": date, "asset_id": asset_id})
-    if not (_is_coded(panel) and _is_coded(wanted)):
-        numbered = panel.select(KEY).with_row_index("row")
-        found = wanted.join(numbered, on=KEY, how="left", maintain_order="left")["row"]
+
+    __slots__ = ("_panel", "_sections")
+
+    def __init__(self, panel: pl.DataFrame) -> None:
+        self._panel = panel.select(KEY)
+        self._sections = _kernels.sections(_days(panel), _codes(panel)) if _is_coded(panel) else None
+
+    def of(self, frame: pl.DataFrame, *, asset_id: str = "asset_id") -> NDArray[np.int64]:
+        """Return the row of each date and asset of a frame; -1 where the panel has none."""
+        keys = frame.select("date", pl.col(asset_id).alias("asset_id"))
+        if self._sections is not None and _is_coded(keys):
+            return _kernels.locate(self._sections, _days(keys), _codes(keys))
+        numbered = self._panel.with_row_index("row")
+        found = keys.join(numbered, on=KEY, how="left", maintain_order="left")["row"]
         return found.cast(pl.Int64).fill_null(-1).to_numpy()
-    keys = [_days(panel), _codes(panel), _days(wanted), _codes(wanted)]
-    return _kernels.locate(*keys)
+
+
+def unknown_as_null(name: str, values: NDArray[np.float64]) -> pl.Series:
+    """Return a series of values a kernel made, NaN as null; the numbers are not copied.
+
+    Examples
+    --------
+    >>> unknown_as_null("x", np.array([0.5, np.nan])).to_list()
+    [0.5, None]
+    """
+    unknown = np.isnan(values)
+    if not unknown.any():
+        return pl.Series(name, values)
+    import pyarrow as pa
+
+    known = np.packbits(~unknown, bitorder="little")
+    array = pa.Array.from_buffers(pa.float64(), values.size, [pa.py_buffer(known), pa.py_buffer(values)])
+    return pl.Series(name, array)
 
 
 def _is_coded(frame: pl.DataFrame) -> bool:

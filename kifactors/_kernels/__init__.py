@@ -8,7 +8,7 @@ from kifactors._kernels._backend import available as available_levels
 from kifactors._kernels._backend import level
 from kifactors._kernels._checks import Column, ShapeError
 from kifactors._kernels._threads import thread_count
-from kifactors._kernels.asof import last_visible, locate, take
+from kifactors._kernels.asof import LastVisible, Sections, last_visible, locate, sections
 from kifactors._kernels.cross_section import (
     DATE_REASONS,
     DENSE,
@@ -29,7 +29,9 @@ __all__ = [
     "RAW",
     "SPARSE",
     "Column",
+    "LastVisible",
     "Propagated",
+    "Sections",
     "ShapeError",
     "StyleScore",
     "TrailingFacts",
@@ -40,8 +42,8 @@ __all__ = [
     "level",
     "locate",
     "propagate",
+    "sections",
     "style_score",
-    "take",
     "thread_count",
     "trailing_twelve_months",
 ]

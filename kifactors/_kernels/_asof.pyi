@@ -18,15 +18,11 @@ def last_visible(
     visible: NDArray[np.int32],
     period: NDArray[np.int32],
     expires: NDArray[np.int32],
+    values: NDArray[np.float64],
     first: int,
     last: int,
     walk: NDArray[np.int32],
-    out: NDArray[np.int32],
-) -> None: ...
-def take(
-    values: NDArray[np.float64],
-    rows: NDArray[np.int32],
-    first: int,
-    last: int,
+    now: NDArray[np.float64],
+    facts: NDArray[np.int32],
     out: NDArray[np.float64],
 ) -> None: ...

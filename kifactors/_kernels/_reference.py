@@ -13,7 +13,6 @@ __all__ = [
     "locate",
     "propagate",
     "style_score",
-    "take",
     "trailing_twelve_months",
 ]
 
@@ -256,26 +255,27 @@ def last_visible(
     visible: Any,
     period: Any,
     expires: Any,
+    values: Floats,
     first: int,
     last: int,
     walk: Any,
-    out: NDArray[np.int32],
+    now: Floats,
+    facts: Any,
+    out: Floats,
 ) -> None:
     """Judge every fact of an asset anew on every date."""
-    del walk
+    del walk, now
     for d in range(first, last):
         for row in range(rows[d], rows[d + 1]):
             code = codes[row]
-            facts = range(offsets[code], offsets[code + 1]) if code >= 0 else ()
-            seen = [f for f in facts if visible[f] <= days[d]]
+            known = range(offsets[code], offsets[code + 1]) if code >= 0 else ()
+            seen = [f for f in known if visible[f] <= days[d]]
             best = max(seen, key=lambda f: (period[f] if period.size else 0, f), default=-1)
-            out[row] = -1 if best < 0 or (expires.size and expires[best] <= days[d]) else best
-
-
-def take(values: Floats, rows: Any, first: int, last: int, out: Floats) -> None:
-    """Index, with NaN for what is not there."""
-    rows = rows[first:last]
-    out[first:last] = np.where(rows >= 0, np.append(values, np.nan)[rows], np.nan)
+            if best >= 0 and expires.size and expires[best] <= days[d]:
+                best = -1
+            out[:, row] = values[:, best] if best >= 0 else np.nan
+            if facts.size:
+                facts[row] = best
 
 
 class _Known:
@@ -372,7 +372,10 @@ def trailing_twelve_months(
     last: int,
     rules: Any,
     max_age_days: int,
+    rows: Any,
     latest: Floats,
+    value: Floats,
+    value_rule: Any,
     periods: Any,
     capex: Floats,
     revenue: Floats,
@@ -380,10 +383,13 @@ def trailing_twelve_months(
     used: Any,
 ) -> None:
     """Rebuild everything that is visible on every date, and read the rules off it."""
-    del slot_offsets, latest
+    del slot_offsets, latest, value, value_rule
     for a in range(first, last):
         facts = range(fact_offsets[a], fact_offsets[a + 1])
         for d, today in enumerate(dates):
+            row = rows[a, d]
+            if row < 0:
+                continue
             known = [_Known(rules) for _ in range(3)]
             for f in facts:
                 if fact_visible[f] <= today:
@@ -399,8 +405,8 @@ def trailing_twelve_months(
                 near = [end for end in both if abs(end - wanted) <= (known[0].match_days if k else 0)]
                 if near:
                     end = min(near, key=lambda e: (abs(e - wanted), -e))
-                    periods[a, d, k] = end
-                    (capex[a, d, k], _), (revenue[a, d, k], _) = pairs[end]
-            used[a, d] = [rule for _, rule in pairs[both[-1]]]
+                    periods[row, k] = end
+                    (capex[row, k], _), (revenue[row, k], _) = pairs[end]
+            used[row] = [rule for _, rule in pairs[both[-1]]]
             stock = [value for (_, end), value in known[2].facts.items() if end == both[-1]]
-            assets[a, d] = stock[0] if stock else np.nan
+            assets[row] = stock[0] if stock else np.nan

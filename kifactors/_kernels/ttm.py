@@ -12,17 +12,18 @@ from kifactors._kernels._threads import over_slices
 __all__ = ["NEVER", "TrailingFacts", "trailing_twelve_months"]
 
 N_RULES = 7
+YEARS = 4
 NEVER = np.iinfo(np.int32).min
 
 
 @dataclass(frozen=True, slots=True)
 class TrailingFacts:
-    """Trailing twelve months per asset and date; the last axis counts years back from the current period.
+    """Trailing twelve months of the rows asked for; the last axis counts years back from the current period.
 
-    periods : (assets, dates, 4) day of the period end; `NEVER` where there is none.
-    capex, revenue : (assets, dates, 4) trailing values, NaN where unknown.
-    assets : (assets, dates) total assets at the current period end.
-    rules : (assets, dates, 2) rule that gave capex and revenue: 1 annual, 2 year to date, 3 quarters.
+    periods : (..., 4) day of the period end; `NEVER` where there is none.
+    capex, revenue : (..., 4) trailing values, NaN where unknown.
+    assets : (...) total assets at the current period end.
+    rules : (..., 2) rule that gave capex and revenue: 1 annual, 2 year to date, 3 quarters.
     """
 
     periods: NDArray[np.int32]
@@ -45,9 +46,15 @@ def trailing_twelve_months(
     *,
     rules: tuple[int, ...],
     max_age_days: int,
+    rows: Ints | None = None,
+    height: int = 0,
     n_threads: int | None = None,
 ) -> TrailingFacts:
-    """Return trailing capex and revenue of every asset on every date (see `_ttm.pyx` for the layout)."""
+    """Return trailing capex and revenue of assets on dates (see `_ttm.pyx` for the layout of slots and facts).
+
+    `rows` (assets, dates) gives each cell that is wanted a row of its own among `height`; -1 is not wanted. Absent:
+    all, and the result has two axes, (assets, dates), in the place of one.
+    """
     slot_end = typed(slot_end, np.int32)
     slot_metric = typed(slot_metric, np.int8, slot_end.size)
     slot_start = typed(slot_start, np.int32, slot_end.size)
@@ -66,17 +73,39 @@ def trailing_twelve_months(
     if (np.diff(dates) < 0).any():
         raise ShapeError("dates must ascend: the kernel walks forward through time once.")
     in_order(slot_offsets, (slot_start, slot_end, slot_metric), fact_offsets, fact_slot, fact_visible)
-    assets, n_dates = slot_offsets.size - 1, dates.size
-    latest = np.full(slot_end.size, np.nan)
-    periods = np.full((assets, n_dates, 4), NEVER, np.int32)
-    capex, revenue = np.full((assets, n_dates, 4), np.nan), np.full((assets, n_dates, 4), np.nan)
-    stock, used = np.full((assets, n_dates), np.nan), np.zeros((assets, n_dates, 2), np.int8)
+    grid = (slot_offsets.size - 1, dates.size)
+    cells = np.arange(grid[0] * grid[1]).reshape(grid) if rows is None else _numbered(rows, grid, height)
+    height = cells.size if rows is None else height
+    latest, value = np.empty(slot_end.size), np.empty((slot_end.size, 2))
+    value_rule = np.empty((slot_end.size, 2), np.int8)
+    periods = np.full((height, YEARS), NEVER, np.int32)
+    capex, revenue = np.full((height, YEARS), np.nan), np.full((height, YEARS), np.nan)
+    stock, used = np.full(height, np.nan), np.zeros((height, 2), np.int8)
 
     def work(first: int, last: int) -> None:
         kernel("_ttm").trailing_twelve_months(
             slot_offsets, slot_metric, slot_start, slot_end, fact_offsets, fact_slot, fact_visible, fact_value,
-            dates, first, last, limits, max_age_days, latest, periods, capex, revenue, stock, used,
+            dates, first, last, limits, max_age_days, cells, latest, value, value_rule, periods, capex, revenue,
+            stock, used,
         )  # fmt: skip
 
-    over_slices(work, assets, size=fact_value.size + assets * n_dates, n_threads=n_threads)
-    return TrailingFacts(periods, capex, revenue, stock, used)
+    over_slices(work, grid[0], size=fact_value.size + cells.size, n_threads=n_threads)
+    shape = grid if rows is None else (height,)
+    return TrailingFacts(
+        periods.reshape(*shape, YEARS),
+        capex.reshape(*shape, YEARS),
+        revenue.reshape(*shape, YEARS),
+        stock.reshape(shape),
+        used.reshape(*shape, 2),
+    )
+
+
+def _numbered(rows: Ints, grid: tuple[int, int], height: int) -> Ints:
+    """Check that no two cells share a row: two threads would write it."""
+    rows = np.ascontiguousarray(rows, np.int64)
+    wanted = rows[rows >= 0]
+    if rows.shape != grid or wanted.max(initial=-1) >= height or (np.bincount(wanted) > 1).any():
+        raise ShapeError(
+            f"rows has shape {rows.shape}; expected {grid}, and in it numbers below {height}, each once."
+        )
+    return rows

@@ -3,7 +3,8 @@
 Every function answers with what each date could have known; nothing else reads `available_at`.
 """
 
-from kifactors.asof._fundamentals import trailing_twelve_months
+from kifactors.asof._fundamentals import trailing_on, trailing_twelve_months
+from kifactors.asof._latest import latest
 from kifactors.asof._relations import (
     covered_suppliers,
     index_membership,
@@ -27,8 +28,10 @@ __all__ = [
     "fx_rates",
     "index_membership",
     "last_known",
+    "latest",
     "live_assets",
     "membership_known",
     "revenue_ties",
+    "trailing_on",
     "trailing_twelve_months",
 ]

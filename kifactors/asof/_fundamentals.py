@@ -2,17 +2,19 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kifactors import _kernels
 from kifactors.asof._spells import visible_from
 from kifactors.calendar import score_dates
 from kifactors.definition import Time, TrailingTwelveMonths
+from kifactors.panel import KEY
 
-__all__ = ["RULES", "trailing_twelve_months"]
+__all__ = ["RULES", "trailing_on", "trailing_twelve_months"]
 
 METRIC_CODES = {"capex": 0, "revenue": 1, "assets": 2}
 RULES = (None, "annual", "year_to_date", "four_quarters")
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "date": pl.Date,
     "asset_id": pl.String,
     "period_end": pl.Date,
@@ -20,8 +22,8 @@ SCHEMA = {
     "revenue": pl.Float64,
     **{f"{metric}_{k}y": pl.Float64 for k in (1, 2, 3) for metric in ("capex", "revenue")},
     "assets": pl.Float64,
-    "capex_rule": pl.String,
-    "revenue_rule": pl.String,
+    "capex_rule": pl.Enum(RULES[1:]),
+    "revenue_rule": pl.Enum(RULES[1:]),
     "currency": pl.String,
 }
 
@@ -84,8 +86,31 @@ def trailing_twelve_months(
     dates = score_dates(dates)
     if fundamentals is None:
         return pl.DataFrame(schema=SCHEMA)
+    assets = fundamentals["asset_id"].unique().sort()
+    grid = pl.DataFrame(
+        {
+            "date": dates.gather(np.repeat(np.arange(len(dates)), len(assets))),
+            "asset_id": assets.gather(np.tile(np.arange(len(assets)), len(dates))),
+        }
+    )
+    return trailing_on(fundamentals, grid, time=time, ttm=ttm).filter(pl.col("period_end").is_not_null())
+
+
+def trailing_on(
+    fundamentals: pl.DataFrame | None,
+    panel: pl.DataFrame,
+    *,
+    time: Time,
+    ttm: TrailingTwelveMonths,
+    n_threads: int | None = None,
+) -> pl.DataFrame:
+    """Return the same for the rows of a panel (date, asset_id), sorted and unique; null where nothing is known."""
+    if fundamentals is None or panel.is_empty():
+        nothing = [pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in KEY]
+        return panel.select(*KEY, *nothing)
+    reported = fundamentals.filter(pl.col("asset_id").is_in(panel["asset_id"].unique().implode()))
     facts = (
-        fundamentals.with_columns(
+        reported.with_columns(
             visible_from(time.lag_days),
             metric=pl.col("metric").replace_strict(METRIC_CODES, return_dtype=pl.Int8),
             period_start=pl.coalesce("period_start", "period_end"),
@@ -95,35 +120,45 @@ def trailing_twelve_months(
     )
     slots = facts.unique("slot", keep="first", maintain_order=True)
     arrivals = facts.sort("asset_id", "first", "slot")
+    dates = panel["date"].unique(maintain_order=True)
     days = [dates, slots["period_start"], slots["period_end"], arrivals["first"]]
     at, start, end, visible = (day.to_physical().to_numpy() for day in days)
-    assets = slots["asset_id"].unique(maintain_order=True)
     found = _kernels.trailing_twelve_months(
         _offsets(slots["asset_id"]), slots["metric"].to_numpy(), start, end,
         _offsets(arrivals["asset_id"]), arrivals["slot"].cast(pl.Int64).to_numpy(), visible,
         arrivals["value"].to_numpy(), at, rules=_limits(ttm), max_age_days=time.max_age_days,
+        rows=_cells(panel, slots["asset_id"].unique(maintain_order=True)), height=panel.height,
+        n_threads=n_threads,
     )  # fmt: skip
-    return _long(found, assets, dates).join(
-        _currencies(fundamentals), on="asset_id", how="left", maintain_order="left"
+    return pl.concat([panel.select(KEY), _columns(found)], how="horizontal").join(
+        _currencies(reported), on="asset_id", how="left", maintain_order="left"
     )
 
 
-def _long(found: _kernels.TrailingFacts, assets: pl.Series, dates: pl.Series) -> pl.DataFrame:
-    d, a = np.nonzero(found.periods[:, :, 0].T != _kernels.NEVER)
-    columns = {
-        "date": dates.gather(d),
-        "asset_id": assets.gather(a),
-        "period_end": pl.Series(found.periods[a, d, 0]).cast(pl.Date),
-        "capex": found.capex[a, d, 0],
-        "revenue": found.revenue[a, d, 0],
-    }
+def _cells(panel: pl.DataFrame, assets: pl.Series) -> NDArray[np.int64]:
+    """Return the row of each asset on each date of a panel; -1 where it has none."""
+    number = panel["asset_id"].cast(pl.Enum(assets.cast(pl.String)), strict=False).to_physical()
+    asset = number.cast(pl.Int64).fill_null(-1).to_numpy()
+    lengths = panel["date"].rle().struct.field("len").to_numpy()
+    date = np.repeat(np.arange(lengths.size), lengths)
+    cells = np.full((len(assets), lengths.size), -1)
+    wanted = np.flatnonzero(asset >= 0)
+    cells[asset[wanted], date[wanted]] = wanted
+    return cells
+
+
+def _columns(found: _kernels.TrailingFacts) -> pl.DataFrame:
+    numbers = {"capex": found.capex[:, 0], "revenue": found.revenue[:, 0]}
     for k in (1, 2, 3):
-        columns[f"capex_{k}y"] = found.capex[a, d, k]
-        columns[f"revenue_{k}y"] = found.revenue[a, d, k]
-    columns["assets"] = found.assets[a, d]
-    names = pl.Series(RULES, dtype=pl.String)
-    columns["capex_rule"], columns["revenue_rule"] = (names.gather(found.rules[a, d, m]) for m in (0, 1))
-    return pl.DataFrame(columns).with_columns(pl.col(pl.Float64).fill_nan(None))
+        numbers[f"capex_{k}y"], numbers[f"revenue_{k}y"] = found.capex[:, k], found.revenue[:, k]
+    numbers["assets"] = found.assets
+    end, rules = pl.Series(found.periods[:, 0]), pl.Series(RULES, dtype=pl.Enum(RULES[1:]))
+    return pl.DataFrame(numbers).select(
+        pl.when(end != _kernels.NEVER).then(end.cast(pl.Date)).alias("period_end"),
+        pl.all().fill_nan(None),
+        capex_rule=rules.gather(found.rules[:, 0]),
+        revenue_rule=rules.gather(found.rules[:, 1]),
+    )
 
 
 def _currencies(fundamentals: pl.DataFrame) -> pl.DataFrame:

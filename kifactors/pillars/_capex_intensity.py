@@ -6,7 +6,7 @@ import polars as pl
 from kifactors import asof
 from kifactors.cross_section import date_offsets
 from kifactors.definition import FactorDefinition
-from kifactors.panel import KEY, attach
+from kifactors.panel import KEY, Rows, attach
 from kifactors.schema import Tables
 
 __all__ = ["capex_intensity"]
@@ -15,7 +15,12 @@ THETA = pl.col("theta")
 
 
 def capex_intensity(
-    tables: Tables, live: pl.DataFrame, dates: pl.Series, definition: FactorDefinition
+    tables: Tables,
+    live: pl.DataFrame,
+    dates: pl.Series,
+    definition: FactorDefinition,
+    *,
+    n_threads: int | None = None,
 ) -> pl.DataFrame:
     """Return the four descriptors of pillar A for every live asset.
 
@@ -77,35 +82,29 @@ def capex_intensity(
     [0.15, 0.346574, 1.0, 0.25]
     """
     time = definition.time
-    theta = asof.ai_capex_share(tables.ai_capex_share, dates, time=time)
-    facts = asof.trailing_twelve_months(
-        _of_spenders(tables.fundamentals, theta), dates, time=time, ttm=definition.ttm
+    theta = asof.ai_capex_share(tables.ai_capex_share, dates, time=time).filter(THETA > 0)
+    # theta 0 makes every descriptor 0: only who spends has to be looked at.
+    panel = theta.filter(pl.Series(Rows(live).of(theta)) >= 0).sort(KEY)
+    facts = asof.trailing_on(
+        tables.fundamentals, panel.select(KEY), time=time, ttm=definition.ttm, n_threads=n_threads
     )
     guidance = asof.capex_guidance(tables.capex_guidance, dates, time=time, ttm=definition.ttm)
-    panel = live.select(KEY)
-    for columns in (theta, facts, guidance):
-        panel = attach(panel, columns)
-    panel = panel.with_columns(THETA.fill_null(0.0))
+    panel = attach(panel, facts, guidance)
     panel = _with_pool_share(panel, tables.fx, definition)
     panel = _with_guidance_in_currency(panel, tables.fx, definition)
     now, *past = (_intensity(suffix, definition) for suffix in ("", "_1y", "_2y", "_3y"))
     usual = (past[0] + past[1] + past[2]) / 3
-    return panel.select(
+    spenders = panel.select(
         *KEY,
         "theta",
-        capex_to_revenue=_times_theta(now.clip(0.0, 1.0)),
-        abnormal_capex=_times_theta(pl.when((now > 0) & (usual > 0)).then((now / usual).log())),
-        capex_pool_share=_times_theta(pl.col("pool_share"), weight=pl.lit(1.0)),
-        guided_capex=_times_theta(pl.when(pl.col("capex") > 0).then(pl.col("guided") / pl.col("capex") - 1)),
+        capex_to_revenue=THETA * now.clip(0.0, 1.0),
+        abnormal_capex=THETA * pl.when((now > 0) & (usual > 0)).then((now / usual).log()),
+        capex_pool_share="pool_share",
+        guided_capex=THETA * pl.when(pl.col("capex") > 0).then(pl.col("guided") / pl.col("capex") - 1),
     )
-
-
-def _of_spenders(fundamentals: pl.DataFrame | None, theta: pl.DataFrame) -> pl.DataFrame | None:
-    """Keep the companies that spend on AI on some date: for all others every descriptor is 0."""
-    if fundamentals is None:
-        return None
-    spenders = theta.filter(THETA > 0)["asset_id"].unique()
-    return fundamentals.filter(pl.col("asset_id").is_in(spenders.implode()))
+    return attach(live.select(KEY), spenders).with_columns(
+        pl.when(THETA.is_null()).then(0.0).otherwise(pl.exclude(KEY)).name.keep()
+    )
 
 
 def _intensity(suffix: str, definition: FactorDefinition) -> pl.Expr:
@@ -115,14 +114,10 @@ def _intensity(suffix: str, definition: FactorDefinition) -> pl.Expr:
     return pl.when(usable).then(pl.col(f"capex{suffix}") / revenue)
 
 
-def _times_theta(value: pl.Expr, *, weight: pl.Expr = THETA) -> pl.Expr:
-    return pl.when(THETA == 0.0).then(0.0).otherwise(weight * value)
-
-
 def _with_pool_share(
     panel: pl.DataFrame, fx: pl.DataFrame | None, definition: FactorDefinition
 ) -> pl.DataFrame:
-    spends = (THETA > 0) & pl.col("capex").is_not_null()
+    spends = pl.col("capex").is_not_null()
     rates = asof.fx_rates(
         fx,
         panel.filter(spends),
@@ -147,9 +142,7 @@ def _with_guidance_in_currency(
     panel: pl.DataFrame, fx: pl.DataFrame | None, definition: FactorDefinition
 ) -> pl.DataFrame:
     """Convert announced capex at the rates of the day of the statement, where the currencies differ."""
-    differ = panel.filter(
-        (THETA > 0) & (pl.col("capex") > 0) & (pl.col("guidance_currency") != pl.col("currency"))
-    )
+    differ = panel.filter((pl.col("capex") > 0) & (pl.col("guidance_currency") != pl.col("currency")))
     if differ.is_empty():
         return panel
     what = "guidance in another currency than the reported capex"

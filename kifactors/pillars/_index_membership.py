@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from kifactors import _kernels, asof
 from kifactors.definition import FactorDefinition
-from kifactors.panel import KEY, row_numbers
+from kifactors.panel import KEY, Rows
 from kifactors.schema import Tables
 
 __all__ = ["economic_exposure", "index_membership"]
@@ -80,7 +80,7 @@ def index_membership(
     """
     members = asof.index_membership(tables.index_membership, dates, time=definition.time)
     members = members.sort("date", "index_id", "asset_id")
-    rows = row_numbers(live, members["date"], members["asset_id"])
+    rows = Rows(live).of(members)
     sections = members.select(pl.struct("date", "index_id").rle()).to_series().struct.field("len")
     others = _kernels.leave_one_out_mean(
         _of_rows(live["exposure"], rows),

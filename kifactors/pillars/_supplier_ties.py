@@ -136,13 +136,12 @@ def _node_inputs(
         disclosed_high=pl.col("share").max(),
     )
     covered = asof.covered_suppliers(tables, dates, time=definition.time, scopes=scopes)
-    nodes = graph.nodes
-    for columns in (
+    nodes = attach(
+        graph.nodes,
         capex.select(*KEY, "theta", "abnormal_capex"),
         disclosed,
         covered.with_columns(covered=pl.lit(value=True)),
-    ):
-        nodes = attach(nodes, columns)
+    )
     return nodes.with_columns(
         pl.col("theta", "disclosed", "disclosed_high", "abnormal_capex").fill_null(0.0),
         pl.col("covered").fill_null(value=False),

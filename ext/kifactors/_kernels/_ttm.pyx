@@ -16,10 +16,9 @@ cdef enum:
     CAPEX = 0
     REVENUE = 1
     ASSETS = 2
-    METRICS = 3
     YEARS = 4       # the current period and three years back
 
-cdef int32_t NEVER = -2147483648
+cdef int8_t UNKNOWN = -1
 cdef int8_t NONE = 0
 cdef int8_t ANNUAL = 1
 cdef int8_t YEAR_TO_DATE = 2
@@ -38,6 +37,12 @@ cdef struct Slots:
     const double* value
     Py_ssize_t low
     Py_ssize_t high
+
+
+# What has been worked out: two entries per slot of capex, kept until a fact arrives that may change them.
+cdef struct Found:
+    double* value
+    int8_t* rule
 
 
 cdef inline int span(Slots s, Py_ssize_t i) noexcept nogil:
@@ -161,47 +166,52 @@ cdef double trailing(Slots s, int32_t day, Rules rules, int8_t* rule) noexcept n
     return value
 
 
-cdef bint both(
-    Slots capex, Slots sales, int32_t day, Rules rules, double* c, double* r, int8_t* rule
-) noexcept nogil:
-    c[0] = trailing(capex, day, rules, &rule[CAPEX])
-    r[0] = trailing(sales, day, rules, &rule[REVENUE]) if not isnan(c[0]) else NAN
-    return not isnan(c[0]) and not isnan(r[0])
+cdef bint both(Slots capex, Slots sales, Py_ssize_t i, Rules rules, Found found) noexcept nogil:
+    """Work out both flows at the end of capex slot i, the first of its end, unless that is known already."""
+    cdef double *value = found.value + 2 * i
+    cdef int8_t *rule = found.rule + 2 * i
+    if rule[CAPEX] == UNKNOWN:
+        value[CAPEX] = trailing(capex, capex.end[i], rules, &rule[CAPEX])
+        rule[REVENUE] = NONE
+        if rule[CAPEX] != NONE:
+            value[REVENUE] = trailing(sales, capex.end[i], rules, &rule[REVENUE])
+    return rule[CAPEX] != NONE and rule[REVENUE] != NONE
 
 
-cdef int32_t current_period(
-    Slots capex, Slots sales, Rules rules, double* c, double* r, int8_t* rule
-) noexcept nogil:
-    """Return the latest end at which trailing capex and revenue both exist; NEVER if there is none."""
+cdef void forget(Slots capex, int32_t end, Rules rules, Found found) noexcept nogil:
+    """Drop what a new fact with this end may change: no rule looks back further than two years of quarters."""
+    cdef Py_ssize_t i = at_or_after(capex, end)
+    cdef int32_t last = end + rules.year_high + 4 * (rules.quarter_high + rules.gap_tolerance)
+    while i < capex.high and capex.end[i] <= last:
+        found.rule[2 * i + CAPEX] = UNKNOWN
+        i += 1
+
+
+cdef Py_ssize_t current_period(Slots capex, Slots sales, Rules rules, Found found) noexcept nogil:
+    """Return the slot of the latest end at which trailing capex and revenue both exist; -1 if there is none."""
     cdef Py_ssize_t i = capex.high - 1
     while i >= capex.low:
         # Slots of one end stand together: judge each end once.
-        if i == capex.high - 1 or capex.end[i] != capex.end[i + 1]:
-            if both(capex, sales, capex.end[i], rules, c, r, rule):
-                return capex.end[i]
+        while i > capex.low and capex.end[i - 1] == capex.end[i]:
+            i -= 1
+        if both(capex, sales, i, rules, found):
+            return i
         i -= 1
-    c[0] = r[0] = NAN
-    return NEVER
+    return -1
 
 
-cdef int32_t period_near(
-    Slots capex, Slots sales, double wanted, Rules rules, double* c, double* r
-) noexcept nogil:
-    """Return the end nearest to wanted (of two, the later) at which both exist, within match_days."""
-    cdef Py_ssize_t i = at_or_after(capex, <int32_t>(wanted - rules.match_days))
-    cdef int32_t found = NEVER
-    cdef double nearest = rules.match_days, distance, c_here = NAN, r_here = NAN
-    cdef int8_t[METRICS] rule
-    c[0] = r[0] = NAN
+cdef Py_ssize_t period_near(Slots capex, Slots sales, double wanted, Rules rules, Found found) noexcept nogil:
+    """Return the slot of the end nearest to wanted (of two, the later) at which both exist, within match_days."""
+    cdef Py_ssize_t i = at_or_after(capex, <int32_t>(wanted - rules.match_days)), near = -1
+    cdef double nearest = rules.match_days, distance
     while i < capex.high and capex.end[i] <= wanted + rules.match_days:
         distance = fabs(capex.end[i] - wanted)
-        if distance <= nearest and both(capex, sales, capex.end[i], rules, &c_here, &r_here, rule):
-            nearest = distance
-            found = capex.end[i]
-            c[0] = c_here
-            r[0] = r_here
+        if distance <= nearest and (i == capex.low or capex.end[i - 1] != capex.end[i]):
+            if both(capex, sales, i, rules, found):
+                nearest = distance
+                near = i
         i += 1
-    return found
+    return near
 
 
 def trailing_twelve_months(
@@ -218,24 +228,28 @@ def trailing_twelve_months(
     Py_ssize_t last,
     const int32_t[::1] rules not None,
     int32_t max_age_days,
+    const int64_t[:, ::1] rows not None,
     double[::1] latest not None,
-    int32_t[:, :, ::1] periods not None,
-    double[:, :, ::1] capex not None,
-    double[:, :, ::1] revenue not None,
-    double[:, ::1] assets not None,
-    int8_t[:, :, ::1] used not None,
+    double[:, ::1] value not None,
+    int8_t[:, ::1] value_rule not None,
+    int32_t[:, ::1] periods not None,
+    double[:, ::1] capex not None,
+    double[:, ::1] revenue not None,
+    double[::1] assets not None,
+    int8_t[:, ::1] used not None,
 ):
-    """Fill periods, capex, revenue [asset, date, years back], assets and used rules for assets first to last.
+    """Fill periods, capex, revenue [row, years back], assets and used rules for assets first to last.
 
-    latest is scratch, a value per slot. A current period older than max_age_days leaves NEVER and NaN.
+    rows [asset, date] says which row of the output is wanted; -1: none. latest (a value per slot), value and
+    value_rule (two per slot) are scratch. A current period older than max_age_days leaves NEVER and NaN.
     """
     cdef Py_ssize_t a, d, f, i, k
+    cdef int64_t row
     cdef bint changed
     cdef Slots c, r, stock
     cdef Rules limits
-    cdef int32_t[YEARS] period
-    cdef double[YEARS] c_value, r_value
-    cdef int8_t[METRICS] rule
+    cdef Found found
+    cdef Py_ssize_t[YEARS] period       # slots of capex, -1 for none
     cdef double asset_value
     limits.year_low = rules[0]
     limits.year_high = rules[1]
@@ -248,6 +262,8 @@ def trailing_twelve_months(
         for a in range(first, last):
             if slot_offsets[a] == slot_offsets[a + 1]:
                 continue
+            found.value = &value[0, 0]
+            found.rule = &value_rule[0, 0]
             c.start = r.start = stock.start = &slot_start[0]
             c.end = r.end = stock.end = &slot_end[0]
             c.value = r.value = stock.value = &latest[0]
@@ -261,29 +277,39 @@ def trailing_twelve_months(
             stock.high = slot_offsets[a + 1]
             for i in range(slot_offsets[a], slot_offsets[a + 1]):
                 latest[i] = NAN
+                found.rule[2 * i + CAPEX] = UNKNOWN
             f = fact_offsets[a]
-            period[0] = NEVER
+            period[0] = -1
             asset_value = NAN
+            changed = False
             for d in range(dates.shape[0]):
-                changed = False
+                row = rows[a, d]
+                if row < 0:
+                    continue
                 while f < fact_offsets[a + 1] and fact_visible[f] <= dates[d]:
-                    latest[fact_slot[f]] = fact_value[f]
+                    i = fact_slot[f]
+                    latest[i] = fact_value[f]
+                    if slot_metric[i] != ASSETS:
+                        forget(c, slot_end[i], limits, found)
                     changed = True
                     f += 1
                 if changed:
-                    period[0] = current_period(c, r, limits, &c_value[0], &r_value[0], rule)
-                    if period[0] != NEVER:
+                    changed = False
+                    period[0] = current_period(c, r, limits, found)
+                    if period[0] >= 0:
                         for k in range(1, YEARS):
                             period[k] = period_near(
-                                c, r, period[0] - DAYS_PER_YEAR * k, limits, &c_value[k], &r_value[k])
-                        i = at_or_after(stock, period[0])
-                        asset_value = latest[i] if i < stock.high and slot_end[i] == period[0] else NAN
-                if period[0] == NEVER or dates[d] - period[0] > max_age_days:
+                                c, r, slot_end[period[0]] - DAYS_PER_YEAR * k, limits, found)
+                        i = at_or_after(stock, slot_end[period[0]])
+                        asset_value = (
+                            latest[i] if i < stock.high and slot_end[i] == slot_end[period[0]] else NAN)
+                if period[0] < 0 or dates[d] - slot_end[period[0]] > max_age_days:
                     continue
                 for k in range(YEARS):
-                    periods[a, d, k] = period[k]
-                    capex[a, d, k] = c_value[k]
-                    revenue[a, d, k] = r_value[k]
-                assets[a, d] = asset_value
-                used[a, d, CAPEX] = rule[CAPEX]
-                used[a, d, REVENUE] = rule[REVENUE]
+                    if period[k] >= 0:
+                        periods[row, k] = slot_end[period[k]]
+                        capex[row, k] = value[period[k], CAPEX]
+                        revenue[row, k] = value[period[k], REVENUE]
+                assets[row] = asset_value
+                used[row, CAPEX] = value_rule[period[0], CAPEX]
+                used[row, REVENUE] = value_rule[period[0], REVENUE]

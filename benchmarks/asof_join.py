@@ -1,0 +1,96 @@
+"""What was last known of each asset on each date: the as-of kernel against polars and pandas.
+
+    python benchmarks/asof_join.py [FACTS] [DATES] [ASSETS]
+
+One thread each. Facts are sorted once, outside the clock, as each way needs them; every way returns the value for each
+row of a long panel sorted by date and asset. Ids are codes in all three.
+"""
+
+import os
+import sys
+
+os.environ["POLARS_MAX_THREADS"] = "1"  # before polars is imported
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from compare import compare, environment
+
+import kifactors as kf
+
+FIRST_DAY = 12_000
+
+
+def data(facts: int, dates: int, assets: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return facts sorted by asset and day, and a full panel."""
+    rng = np.random.default_rng(0)
+    ids = pl.Enum([f"cik:{n:010d}" for n in range(assets)])
+    names = pl.Series(ids.categories).cast(ids)
+    days = 2 * dates
+    known = pl.DataFrame(
+        {
+            "asset_id": names.gather(rng.integers(0, assets, facts)),
+            "available_at": rng.integers(FIRST_DAY, FIRST_DAY + days, facts).astype(np.int32),
+            "value": rng.standard_normal(facts),
+        }
+    ).with_columns(pl.col("available_at").cast(pl.Date))
+    # Of two facts of one day all three would have to agree which is the later.
+    known = known.unique(["asset_id", "available_at"], keep="first").sort("asset_id", "available_at")
+    day = np.sort(rng.choice(days, dates, replace=False)).astype(np.int32) + FIRST_DAY
+    panel = pl.DataFrame(
+        {
+            "date": pl.Series(np.repeat(day, assets)).cast(pl.Date),
+            "asset_id": names.gather(np.tile(np.arange(assets), dates)),
+        }
+    )
+    return known, panel
+
+
+def with_kernel(known: pl.DataFrame, panel: pl.DataFrame) -> pl.Series:
+    """Use the function of the library."""
+    return kf.asof.latest(known, panel, "value", lag_days=0, n_threads=1)["value"]
+
+
+def with_polars(known: pl.DataFrame, panel: pl.DataFrame) -> pl.Series:
+    """Use an as-of join by asset; facts are sorted by day."""
+    return panel.join_asof(
+        known,
+        left_on="date",
+        right_on="available_at",
+        by="asset_id",
+        strategy="backward",
+        check_sortedness=False,
+    )["value"]
+
+
+def with_pandas(known: pd.DataFrame, panel: pd.DataFrame) -> pd.Series:
+    """Use an as-of merge by asset; both are sorted by day."""
+    return pd.merge_asof(panel, known, left_on="date", right_on="available_at", by="asset_id")["value"]
+
+
+def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
+    """Return integer codes and numpy dates."""
+    dates = [name for name, dtype in frame.schema.items() if dtype == pl.Date]
+    return pd.DataFrame(
+        {
+            name: frame[name].to_physical().to_numpy().astype("datetime64[D]" if name in dates else None)
+            for name in frame.columns
+        }
+    )
+
+
+if __name__ == "__main__":
+    facts, dates, assets = [int(text) for text in sys.argv[1:]] or [1_000_000, 2_500, 3_000]
+    known, panel = data(facts, dates, assets)
+    by_day = known.sort("available_at")
+    frames = as_pandas(by_day), as_pandas(panel)
+    print(environment())
+    compare(
+        f"as-of join, {known.height:,} facts to {panel.height:,} rows, one thread",
+        {
+            "kifactors": lambda: with_kernel(known, panel),
+            "polars join_asof": lambda: with_polars(by_day, panel),
+            "pandas merge_asof": lambda: with_pandas(*frames),
+        },
+        rtol=0.0,
+    )
