@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+# A hundred years, in days: long enough for "never", short enough for every calendar.
+CENTURY = 36_525
 _T = TypeVar("_T")
 
 
@@ -104,10 +106,18 @@ def _allowed(kind: type, rule: Mapping[str, Any]) -> str:
 class Time(_Part):
     """When a row counts (METHODOLOGY section 2 to 4)."""
 
-    lag_days: int = _parameter(1, "days from available_at to the first date that may use a row", low=0)
-    max_age_days: int = _parameter(550, "days after its period_end on which a fact still counts", low=1)
-    tie_expiry_days: int = _parameter(550, "days after its period_end on which a tie still counts", low=1)
-    fx_max_age_days: int = _parameter(31, "oldest exchange rate that may convert money, in days", low=0)
+    lag_days: int = _parameter(
+        1, "days from available_at to the first date that may use a row", low=0, high=CENTURY
+    )
+    max_age_days: int = _parameter(
+        550, "days after its period_end on which a fact still counts", low=1, high=CENTURY
+    )
+    tie_expiry_days: int = _parameter(
+        550, "days after its period_end on which a tie still counts", low=1, high=CENTURY
+    )
+    fx_max_age_days: int = _parameter(
+        31, "oldest exchange rate that may convert money, in days", low=0, high=CENTURY
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +156,7 @@ class SupplierTies(_Part):
     )
     tolerance: float = _parameter(1e-10, "error bound at which the iteration stops", low=1e-15, high=1e-3)
     max_tiers: int | None = _parameter(None, "customers further away than this many steps are left out; absent: "
-                                       "none", low=0, optional=True)  # fmt: skip
+                                       "none", low=0, high=10_000, optional=True)  # fmt: skip
     default_flow_share: float = _parameter(1.0, "ai_share of a tie that states none", low=0.0, high=1.0)
     scope_weight_ai: float = _parameter(1.0, "weight of a disclosed share of AI products", low=0.0, high=1.0)
     scope_weight_data_center: float = _parameter(0.8, "weight of a data-centre share", low=0.0, high=1.0)

@@ -199,6 +199,8 @@ class Scores:
             There is no such column.
         """
         self._check_column(column)
+        if (self._frame["asset_id"] == "date").any():
+            raise DataError("an asset has the id 'date', which is a column here. Give the asset another id.")
         table = self._frame.pivot(on="asset_id", index="date", values=column, sort_columns=True)
         return pl.DataFrame({"date": self.dates}).join(table, on="date", how="left", maintain_order="left")
 

@@ -353,7 +353,7 @@ def test_a_folder_without_tables_is_told(tmp_path):
 def test_a_table_in_two_files_is_told(tmp_path, folder):
     (folder / "assets.csv").write_text("asset_id\na\n")
     message = one_line_error(run(tmp_path, "validate", folder, code=1))
-    assert "assets comes in 2 files: assets.parquet, assets.csv. Keep one" in message
+    assert "assets comes in 2 files: assets.csv, assets.parquet. Keep one" in message
 
 
 def test_the_version_is_the_library_s(tmp_path):

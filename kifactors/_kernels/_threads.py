@@ -19,7 +19,11 @@ def thread_count(n_threads: int | None = None) -> int:
         text = os.environ.get("KIFACTORS_NUM_THREADS", "")
         if not text:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        n_threads = int(text) if text.isascii() and text.isdigit() else 0
+        if not (text.isascii() and text.isdigit() and int(text) >= 1):
+            raise DefinitionError(
+                f"KIFACTORS_NUM_THREADS is {text!r}; expected a whole number of at least 1."
+            )
+        n_threads = int(text)
     if n_threads < 1:
         raise DefinitionError(f"the number of threads is {n_threads}; expected at least 1.")
     return n_threads

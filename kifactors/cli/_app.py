@@ -124,7 +124,9 @@ def score(
 def show(
     file: Annotated[Path, typer.Argument(help="Parquet file of scores.")],
     day: Annotated[str | None, typer.Option("--date", help="One computed date; absent: the last.")] = None,
-    top: Annotated[int, typer.Option(help="How many.", min=1)] = 25,
+    top: Annotated[
+        int | None, typer.Option(help="How many; absent: 25, as CSV all, the unknown last.", min=1)
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write all columns as CSV.")] = False,  # noqa: FBT002
 ) -> None:
     """Show the ranking of one date."""
@@ -132,9 +134,13 @@ def show(
     scores = read_scores(file)
     latest = scores.at(wanted or scores.dates[-1])
     if csv:
-        sys.stdout.write(latest.top(top).write_csv())
-    else:
-        out.print(ranking(latest, top=top))
+        rows = latest.to_polars().sort("exposure", "asset_id", descending=[True, False], nulls_last=True)
+        sys.stdout.write((rows if top is None else latest.top(top)).write_csv())
+        return
+    out.print(ranking(latest, top=top or 25))
+    unknown = latest.to_polars()["exposure"].null_count()
+    if unknown:
+        messages.print(f"{unknown:,} of {len(latest):,} assets have no known exposure on {latest.dates[-1]}.")
 
 
 @app.command("definition")

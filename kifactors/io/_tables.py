@@ -1,5 +1,6 @@
 """Input tables from a folder of files."""
 
+import difflib
 from os import PathLike
 from pathlib import Path
 
@@ -17,7 +18,8 @@ def read_tables(folder: str | PathLike[str]) -> Tables:
     Parameters
     ----------
     folder : path
-        Files are found by name; other files are left alone.
+        Files are found by name, in upper or lower case; others are left alone, unless one looks like a misspelt
+        table.
 
     Returns
     -------
@@ -26,7 +28,8 @@ def read_tables(folder: str | PathLike[str]) -> Tables:
     Raises
     ------
     DataError
-        The folder is absent or holds no table, one table comes in two files, or a table breaks its schema.
+        The folder is absent or holds no table, one table comes in two files, a name looks misspelt, or a table
+        breaks its schema.
     """
     return Tables(**dict(table_files(folder)))
 
@@ -36,15 +39,24 @@ def table_files(folder: str | PathLike[str]) -> dict[str, Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}. Check the path.")
-    found: dict[str, Path] = {}
-    for name in INPUTS:
-        files = [path for ending in ENDINGS if (path := folder / f"{name}{ending}").is_file()]
-        if len(files) > 1:
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in ENDINGS and path.is_file():
+            files.setdefault(path.stem.lower(), []).append(path)
+    for name in sorted(set(INPUTS) & set(files)):
+        if len(files[name]) > 1:
             raise DataError(
-                f"{name} comes in {len(files)} files: {', '.join(p.name for p in files)}. Keep one of them."
+                f"{name} comes in {len(files[name])} files: {', '.join(p.name for p in files[name])}. Keep one of them."
             )
-        if files:
-            found[name] = files[0]
+    absent = [name for name in INPUTS if name not in files]
+    for stem in sorted(set(files) - set(INPUTS)):
+        close = difflib.get_close_matches(stem, absent, n=1, cutoff=0.85)
+        if close:
+            raise DataError(
+                f"{folder} holds {files[stem][0].name}, which is no table and looks like {close[0]!r}, which is "
+                "absent. Rename it, or move it away."
+            )
+    found = {name: files[name][0] for name in INPUTS if name in files}
     if not found:
         raise DataError(
             f"{folder} holds no input table. Expected files like fundamentals.parquet or revenue_ties.csv; the "

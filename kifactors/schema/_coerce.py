@@ -30,6 +30,16 @@ _REMEDIES: Mapping[type[pl.DataType], str] = {
     pl.Boolean: "write true or false",
 }
 _FLOAT64_EXACT = 2**53
+# A damaged file may stop polars in the middle of its own work.
+_UNREADABLE = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+)
 
 
 class ArrowStream(Protocol):
@@ -86,14 +96,25 @@ def read_file(path: str | PathLike[str], *, what: str) -> pl.DataFrame:
             case "Parquet":
                 return pl.read_parquet(path)
             case "CSV":
-                return pl.read_csv(path, infer_schema=False)
+                return _with_distinct_names(pl.read_csv(path, infer_schema=False), f"{what}: {path}")
             case _:
                 return pl.read_ipc(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except DataError:
+        raise
+    except _UNREADABLE as error:
         raise DataError(
             f"{what}: {path} cannot be read as {kind} ({_first_line(error)}). It may be cut off or of another "
             "kind: write it again."
         ) from error
+
+
+def _with_distinct_names(frame: pl.DataFrame, what: str) -> pl.DataFrame:
+    """Refuse a CSV whose header names a column twice: polars would call the second one by another name."""
+    for name in frame.columns:
+        first = name.rpartition("_duplicated_")[0]
+        if first in frame.columns:
+            raise DataError(f"{what} names column {first!r} twice. Keep one of them, or rename the other.")
+    return frame
 
 
 def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
@@ -103,7 +124,7 @@ def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
         try:
             _present(schema, data.collect_schema().names())
             return data.collect(), False
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise DataError(
                 f"{schema.name}: the lazy frame cannot be collected ({_first_line(error)})."
             ) from error
@@ -115,7 +136,7 @@ def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
     if hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping):
         try:
             return pl.DataFrame(data), False
-        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise DataError(
                 f"{schema.name}: the columns make no table ({_first_line(error)}). Give each column once, of one "
                 "type and of one length."
@@ -134,6 +155,12 @@ def _is_pandas(data: object) -> bool:
 
 def _with_named_index(schema: TableSchema, data: Any) -> Any:
     names = list(data.index.names)
+    twice = [name for name in names if name is not None and name in data.columns]
+    if twice:
+        raise DataError(
+            f"{schema.name}: {twice[0]!r} is a level of the pandas index and a column. Keep one: "
+            ".reset_index(drop=True) drops the index."
+        )
     if all(name is not None for name in names):
         return data.reset_index()
     if len(names) == 1 and data.index.dtype.kind in "iu":
@@ -171,10 +198,14 @@ def _plain(name: str) -> str:
 
 def _column(schema: TableSchema, values: pl.Series, *, from_text: bool, midnight: bool) -> pl.Series:
     column = schema[values.name]
-    if values.dtype == pl.Null or values.dtype == column.dtype:
-        return values.cast(column.dtype)
+    if values.dtype == column.dtype:
+        return values
+    if values.null_count() == len(values):  # of whatever type: pandas calls a column of None an object
+        return pl.repeat(None, len(values), dtype=column.dtype, eager=True).alias(column.name)
     if from_text:
         return _parse(schema, column, values)
+    if column.dtype == pl.Float64 and values.dtype.is_integer():
+        _refuse_inexact(schema, values)
     cast = _widen(column, values, midnight=midnight)
     if cast is None:
         raise DataError(
@@ -184,14 +215,22 @@ def _column(schema: TableSchema, values: pl.Series, *, from_text: bool, midnight
     return cast
 
 
+def _refuse_inexact(schema: TableSchema, values: pl.Series) -> None:
+    broken = (values.cast(pl.Int128).abs() > _FLOAT64_EXACT).arg_true()
+    if len(broken):
+        raise DataError(
+            f"{schema.name}: column {values.name!r} holds whole numbers above 2**53, which a float64 rounds, in "
+            f"{len(broken)} row(s): row {broken[0]} ({values[broken[0]]}). Check the unit, or cast it to Float64."
+        )
+
+
 def _widen(column: Column, values: pl.Series, *, midnight: bool) -> pl.Series | None:
     """Convert without loss, or return None."""
     dtype = values.dtype
     if column.dtype == pl.String and dtype in _TEXT:
         return values.cast(pl.String)
     if column.dtype == pl.Float64 and dtype.is_numeric():
-        too_long = dtype.is_integer() and (values.cast(pl.Int128).abs() > _FLOAT64_EXACT).any()
-        return None if too_long else values.cast(pl.Float64)
+        return values.cast(pl.Float64)
     if column.dtype == pl.Date and midnight and isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
         # pandas has no date type: its times of day 00:00 are dates, every other time is not.
         days = values.cast(pl.Date)
@@ -203,7 +242,8 @@ def _parse(schema: TableSchema, column: Column, text: pl.Series) -> pl.Series:
     if column.dtype == pl.Boolean:
         parsed = text.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
     elif column.dtype == pl.Date:
-        parsed = text.str.to_date("%Y-%m-%d", strict=False)
+        # A year of two digits would be a year of antiquity.
+        parsed = text.str.extract(r"^(\d{4}-\d{2}-\d{2})$").str.to_date("%Y-%m-%d", strict=False)
     else:
         parsed = text.str.strip_chars().cast(column.dtype, strict=False)
     broken = (parsed.is_null() & text.is_not_null()).arg_true().to_list()

@@ -16,7 +16,10 @@ SCOPES = ("ai", "data_center", "broad")
 TRIMMED = r"^\S(.*\S)?$"
 
 # Shares are printed rounded; a set of them may add to a little more than one.
-SHARE_SUM_TOLERANCE = 0.005
+SHARE_SUM_TOLERANCE = 0.005 + 1e-9
+
+# No company has that much of any currency; sums and ratios of amounts below it stay finite.
+MOST_MONEY = 1e20
 
 
 def _id(name: str, doc: str, *, nullable: bool = False) -> Column:
@@ -67,7 +70,7 @@ UNIVERSE = TableSchema(
         _text("industry", "industry on that date, for the neutral score"),
         Column(
             name="market_cap", dtype=pl.Float64, unit="USD", doc="market capitalisation known on that date",
-            required=False, nullable=True, low=0.0, low_open=True,
+            required=False, nullable=True, low=0.0, high=MOST_MONEY, low_open=True,
         ),
         Column(
             name="estimation", dtype=pl.Boolean, doc="whether cross-section statistics include the asset",
@@ -85,7 +88,14 @@ FUNDAMENTALS = TableSchema(
         Column(name="metric", dtype=pl.String, doc="what was reported", allowed=FLOW_METRICS + STOCK_METRICS),
         _date("period_start", "first day of the period; null for assets", nullable=True),
         PERIOD_END,
-        Column(name="value", dtype=pl.Float64, unit="currency units", doc="reported amount; capex positive"),
+        Column(
+            name="value",
+            dtype=pl.Float64,
+            unit="currency units",
+            doc="reported amount; capex positive",
+            low=-MOST_MONEY,
+            high=MOST_MONEY,
+        ),
         CURRENCY,
         AVAILABLE_AT,
         SOURCE,
@@ -100,7 +110,7 @@ FUNDAMENTALS = TableSchema(
         ),
         Rule(
             column="period_start",
-            broken=~_IS_FLOW & pl.col("period_start").is_not_null(),
+            broken=pl.col("metric").is_in(STOCK_METRICS) & pl.col("period_start").is_not_null(),
             says="assets are a value on a day, and period_start is not null",
             remedy="leave period_start empty for metric 'assets'",
         ),
@@ -130,8 +140,22 @@ CAPEX_GUIDANCE = TableSchema(
         ASSET_ID,
         _date("period_start", "first day of the period"),
         PERIOD_END,
-        Column(name="low", dtype=pl.Float64, unit="currency units", doc="lower end of the range", low=0.0),
-        Column(name="high", dtype=pl.Float64, unit="currency units", doc="upper end of the range", low=0.0),
+        Column(
+            name="low",
+            dtype=pl.Float64,
+            unit="currency units",
+            doc="lower end of the range",
+            low=0.0,
+            high=MOST_MONEY,
+        ),
+        Column(
+            name="high",
+            dtype=pl.Float64,
+            unit="currency units",
+            doc="upper end of the range",
+            low=0.0,
+            high=MOST_MONEY,
+        ),
         CURRENCY,
         AVAILABLE_AT,
         SOURCE,
@@ -244,7 +268,7 @@ INDEX_MEMBERSHIP = TableSchema(
         AVAILABLE_AT,
         Column(
             name="weight", dtype=pl.Float64, unit="any, per index", doc="index weight; null: market cap or equal",
-            required=False, nullable=True, low=0.0,
+            required=False, nullable=True, low=0.0, high=MOST_MONEY,
         ),
         SOURCE,
     ),
@@ -283,8 +307,8 @@ FX = TableSchema(
             dtype=pl.Float64,
             unit="USD",
             doc="dollars for one unit",
-            low=0.0,
-            low_open=True,
+            low=1e-12,
+            high=1e6,
         ),
     ),
 )

@@ -1,6 +1,7 @@
 """Judge the values of a coerced table: nulls, NaN, ranges, rules, keys. One message, with rows and remedy."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -12,6 +13,8 @@ from kifactors.schema._inputs import INPUTS
 __all__ = ["check", "validate"]
 
 ROWS_SHOWN = 3
+# Markets are younger; "for ever" is often written as the last day of the year 9999.
+FIRST_DAY, LAST_DAY = date(1800, 1, 1), date(9999, 12, 31)
 # The number of a row in the table as it was given; no declared column has a space in its name.
 ROW = "row number"
 
@@ -97,6 +100,11 @@ def _column_problems(schema: TableSchema, column: Column, frame: pl.DataFrame) -
             yield f"{head} is NaN or infinite in {rows}. Write unknown values as null."
             return
         yield from _range_problems(schema, column, frame)
+    if column.dtype == pl.Date:
+        broken = ~values.is_between(FIRST_DAY, LAST_DAY).fill_null(value=True)
+        if broken.any():
+            rows = _rows(schema, frame, broken, column.name)
+            yield f"{head} must lie from {FIRST_DAY} to {LAST_DAY} and does not in {rows}. Write years in full."
     if column.allowed:
         broken = ~values.is_in(column.allowed).fill_null(value=True)
         if broken.any():
@@ -163,8 +171,10 @@ def _rows(schema: TableSchema, frame: pl.DataFrame, broken: pl.Series, *columns:
     first = frame.filter(broken).head(ROWS_SHOWN)
     shown = [name for name in dict.fromkeys((*schema.key, *columns)) if name in frame.columns]
     texts = []
-    for cells in first.iter_rows(named=True):
-        inside = ", ".join(f"{name}={_cell(cells[name])}" for name in shown)
+    # Days as numbers: Python has no date for what a damaged file may hold.
+    days = [name for name in shown if frame.schema[name] == pl.Date]
+    for cells in first.select(ROW, *shown).with_columns(pl.col(days).to_physical()).iter_rows(named=True):
+        inside = ", ".join(f"{n}={_day(cells[n]) if n in days else _cell(cells[n])}" for n in shown)
         texts.append(f"row {cells[ROW]} ({inside})")
     count = broken.sum()
     more = f" and {count - ROWS_SHOWN} more" if count > ROWS_SHOWN else ""
@@ -173,6 +183,15 @@ def _rows(schema: TableSchema, frame: pl.DataFrame, broken: pl.Series, *columns:
 
 def _cell(value: object) -> str:
     return repr(value) if isinstance(value, (str, float)) else "null" if value is None else str(value)
+
+
+def _day(number: int | None) -> str:
+    if number is None:
+        return "null"
+    try:
+        return str(date(1970, 1, 1) + timedelta(number))
+    except OverflowError:
+        return f"day {number:,} of 1970"
 
 
 def _sentence(text: str) -> str:
