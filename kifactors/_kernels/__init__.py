@@ -20,12 +20,14 @@ from kifactors._kernels.cross_section import (
     style_score,
 )
 from kifactors._kernels.graph import Propagated, propagate
+from kifactors._kernels.rank import RANK_METHODS, rank
 from kifactors._kernels.ttm import NEVER, TrailingFacts, trailing_twelve_months
 
 __all__ = [
     "DATE_REASONS",
     "DENSE",
     "NEVER",
+    "RANK_METHODS",
     "RAW",
     "SPARSE",
     "Column",
@@ -42,6 +44,7 @@ __all__ = [
     "level",
     "locate",
     "propagate",
+    "rank",
     "sections",
     "style_score",
     "thread_count",

@@ -1,6 +1,7 @@
 """The slow twins: the same names and arguments as the compiled kernels, in numpy anyone can check."""
 
 from collections.abc import Iterator
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ __all__ = [
     "leave_one_out_mean",
     "locate",
     "propagate",
+    "rank",
     "style_score",
     "trailing_twelve_months",
 ]
@@ -276,6 +278,39 @@ def last_visible(
             out[:, row] = values[:, best] if best >= 0 else np.nan
             if facts.size:
                 facts[row] = best
+
+
+def rank(
+    values: Floats,
+    valid: Any,
+    start: int,
+    groups: Any,
+    n_groups: int,
+    offsets: Any,
+    first: int,
+    last: int,
+    method: int,
+    scratch: Any,
+    counts: Any,
+    table: Floats,
+    out: Floats,
+) -> None:
+    """Count for every value how many are smaller, and how many are the same."""
+    del n_groups, scratch, counts, table
+    x = _unpacked(values, valid if valid.size else None, start, out.size)
+    codes = groups if groups.size else np.zeros(out.size, np.int32)
+    for s in _slices(offsets, first, last):
+        for i in range(s.start, s.stop):
+            others = x[s][(codes[s] == codes[i]) & ~np.isnan(x[s])]
+            twice = 2 * (others < x[i]).sum() + (others == x[i]).sum() + 1
+            known = not np.isnan(x[i]) and codes[i] >= 0
+            out[i] = _rank_score(int(twice), others.size, method) if known else np.nan
+
+
+def _rank_score(twice: int, n: int, method: int) -> float:
+    if method == 0:
+        return twice / 2
+    return twice / 2 / n if method == 1 else NormalDist().inv_cdf((twice / 2 - 0.375) / (n + 0.25))
 
 
 class _Known:

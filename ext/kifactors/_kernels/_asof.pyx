@@ -1,8 +1,8 @@
 """Where a key stands in a panel, and what was last known there: walks along sorted (date, asset).
 
 Cost: linear in rows and facts. Not polars: its joins hash or merge whole columns of keys; a panel is sorted, its
-ids are small codes, and a date holds nearly all of them, so a place can be computed, and the facts of an asset need
-to be walked once while the dates go by.
+ids are small codes, and a date holds nearly all of them, so a place can be computed, and the facts of an asset
+need to be walked only once while the dates go by.
 Every function trusts its caller: `kifactors._kernels` has checked types, lengths and order.
 """
 
