@@ -9,7 +9,6 @@ Every function trusts its caller: `kifactors._kernels` has checked types, length
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t
 
-cdef int32_t START_OF_TIME = -2147483648
 cdef int32_t END_OF_TIME = 2147483647
 
 
@@ -78,41 +77,53 @@ def last_visible(
     NaN and -1 where there is none; empty facts: not wanted. rows are the offsets of the dates in codes; offsets
     those of each code in the facts, which ascend by visible, the first day that may use one. Of the visible facts
     the one of the latest period counts, of those the last. Empty period: the last visible one. Empty expires: for
-    ever; else up to the day before. walk is scratch, four rows of an entry per code: the fact in force, the day it
-    expires, the next one to become visible, the day when that happens; now are the values of the fact in force,
-    side by side for one date's rows to be read in order.
+    ever; else up to the day before. walk is scratch, four rows of an entry per code and one for nobody: the fact
+    in force, the one that shows (-1 once it has expired), the next to become visible, the next day on which
+    anything changes. now has a row of the same length per column: between such days a row only copies from it.
     """
     cdef Py_ssize_t d, r, k, columns = values.shape[0]
-    cdef int32_t code, f
+    cdef int32_t code, f, nobody = <int32_t>(offsets.shape[0] - 1)
     cdef bint periods = period.shape[0] > 0, expire = expires.shape[0] > 0, numbers = facts.shape[0] > 0
     cdef int32_t *current = &walk[0, 0]
-    cdef int32_t *until = &walk[1, 0]
+    cdef int32_t *shown = &walk[1, 0]
     cdef int32_t *following = &walk[2, 0]
     cdef int32_t *due = &walk[3, 0]
+    cdef const double *held
+    cdef double *target
     with nogil:
-        for code in range(<int32_t>(offsets.shape[0] - 1)):
-            current[code] = -1
-            until[code] = START_OF_TIME
+        for code in range(nobody + 1):
+            current[code] = shown[code] = -1
             following[code] = <int32_t>offsets[code]
-            due[code] = visible[offsets[code]] if offsets[code] < offsets[code + 1] else END_OF_TIME
+            due[code] = END_OF_TIME
+            if code < nobody and offsets[code] < offsets[code + 1]:
+                due[code] = visible[offsets[code]]
+            for k in range(columns):
+                now[k, code] = NAN
         for d in range(first, last):
             for r in range(rows[d], rows[d + 1]):
                 code = codes[r]
-                if code >= 0 and due[code] <= days[d]:
-                    f = following[code]
-                    while f < offsets[code + 1] and visible[f] <= days[d]:
-                        if not periods or current[code] < 0 or period[f] >= period[current[code]]:
-                            current[code] = f
-                        f += 1
-                    following[code] = f
-                    due[code] = visible[f] if f < offsets[code + 1] else END_OF_TIME
-                    f = current[code]
-                    until[code] = expires[f] if expire else END_OF_TIME
-                    for k in range(columns):
-                        now[k, code] = values[k, f]
-                if code < 0 or until[code] <= days[d]:
-                    code = -1
+                if code < 0 or due[code] > days[d]:
+                    continue
+                f = following[code]
+                while f < offsets[code + 1] and visible[f] <= days[d]:
+                    if not periods or current[code] < 0 or period[f] >= period[current[code]]:
+                        current[code] = f
+                    f += 1
+                following[code] = f
+                due[code] = visible[f] if f < offsets[code + 1] else END_OF_TIME
+                f = current[code]
+                if expire and expires[f] <= days[d]:
+                    f = -1
+                elif expire:
+                    due[code] = min(due[code], expires[f])
+                shown[code] = f
                 for k in range(columns):
-                    out[k, r] = now[k, code] if code >= 0 else NAN
-                if numbers:
-                    facts[r] = current[code] if code >= 0 else -1
+                    now[k, code] = values[k, f] if f >= 0 else NAN
+            for k in range(columns):
+                held = &now[k, 0]
+                target = &out[k, 0]
+                for r in range(rows[d], rows[d + 1]):
+                    target[r] = held[codes[r] if codes[r] >= 0 else nobody]
+            if numbers:
+                for r in range(rows[d], rows[d + 1]):
+                    facts[r] = shown[codes[r] if codes[r] >= 0 else nobody]
