@@ -1,24 +1,38 @@
-"""What was last known of each asset on each date: the as-of kernel against polars and pandas.
+"""What was last known of each asset on each row of a long panel, sorted by date and asset.
 
-    python benchmarks/asof_join.py [FACTS] [DATES] [ASSETS]
-
-One thread each. Facts are sorted once, outside the clock, as each way needs them; every way returns the value for each
-row of a long panel sorted by date and asset. Ids are codes in all three.
+Facts are sorted once, outside the clock, as each way needs them. Ids are codes in all three.
 """
-
-import os
-import sys
-
-os.environ["POLARS_MAX_THREADS"] = "1"  # before polars is imported
 
 import numpy as np
 import pandas as pd
 import polars as pl
-from compare import compare, environment
+from measure import Case
 
 import kifactors as kf
 
 FIRST_DAY = 12_000
+
+
+def cases(*, quick: bool) -> list[Case]:
+    """Return the case."""
+    facts, dates, assets = (20_000, 100, 1000) if quick else (1_000_000, 2500, 3000)
+    known, panel = data(facts, dates, assets)
+    by_day = known.sort("available_at")
+    frames = as_pandas(by_day), as_pandas(panel)
+    return [
+        Case(
+            f"as-of join, {facts:,} facts to {panel.height:,} rows",
+            {
+                "kifactors": lambda: with_kernel(known, panel, 1),
+                "kifactors, two threads": lambda: with_kernel(known, panel, 2),
+                "polars join_asof": lambda: with_polars(by_day, panel),
+                "pandas merge_asof": lambda: with_pandas(*frames),
+            },
+            rtol=0.0,
+            targets={"pandas merge_asof": 5.0, "polars join_asof": 9.0},
+            traffic=panel.height * 16 + facts * 16,
+        )
+    ]
 
 
 def data(facts: int, dates: int, assets: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -46,9 +60,9 @@ def data(facts: int, dates: int, assets: int) -> tuple[pl.DataFrame, pl.DataFram
     return known, panel
 
 
-def with_kernel(known: pl.DataFrame, panel: pl.DataFrame) -> pl.Series:
+def with_kernel(known: pl.DataFrame, panel: pl.DataFrame, n_threads: int) -> pl.Series:
     """Use the function of the library."""
-    return kf.asof.latest(known, panel, "value", lag_days=0, n_threads=1)["value"]
+    return kf.asof.latest(known, panel, "value", lag_days=0, n_threads=n_threads)["value"]
 
 
 def with_polars(known: pl.DataFrame, panel: pl.DataFrame) -> pl.Series:
@@ -76,21 +90,4 @@ def as_pandas(frame: pl.DataFrame) -> pd.DataFrame:
             name: frame[name].to_physical().to_numpy().astype("datetime64[D]" if name in dates else None)
             for name in frame.columns
         }
-    )
-
-
-if __name__ == "__main__":
-    facts, dates, assets = [int(text) for text in sys.argv[1:]] or [1_000_000, 2_500, 3_000]
-    known, panel = data(facts, dates, assets)
-    by_day = known.sort("available_at")
-    frames = as_pandas(by_day), as_pandas(panel)
-    print(environment())
-    compare(
-        f"as-of join, {known.height:,} facts to {panel.height:,} rows, one thread",
-        {
-            "kifactors": lambda: with_kernel(known, panel),
-            "polars join_asof": lambda: with_polars(by_day, panel),
-            "pandas merge_asof": lambda: with_pandas(*frames),
-        },
-        rtol=0.0,
     )

@@ -1,23 +1,37 @@
-"""Average ranks per date: the kernel against polars, pandas and scipy in a loop.
+"""Average ranks per date; one value in fifty is unknown."""
 
-    python benchmarks/ranks.py [DATES] [ASSETS]
-
-One thread each; one value in fifty is unknown.
-"""
-
-import os
-import sys
 from itertools import pairwise
-
-os.environ["POLARS_MAX_THREADS"] = "1"  # before polars is imported
 
 import numpy as np
 import pandas as pd
 import polars as pl
-from compare import compare, environment
+from measure import Case
 from scipy.stats import rankdata
 
 import kifactors as kf
+
+
+def cases(*, quick: bool) -> list[Case]:
+    """Return the case."""
+    dates, assets = (100, 1000) if quick else (2500, 3000)
+    frame = panel(dates, assets)
+    as_pandas = pd.DataFrame({"date": frame["date"].to_numpy(), "x": frame["x"].to_numpy()})
+    return [
+        Case(
+            f"ranks, {dates:,} dates x {assets:,} assets",
+            {
+                "kifactors": lambda: kf.cross_section.rank(frame, "x", n_threads=1),
+                "kifactors, two threads": lambda: kf.cross_section.rank(frame, "x", n_threads=2),
+                "polars rank over": lambda: frame.select(pl.col("x").rank("average").over("date"))["x"],
+                "pandas groupby rank": lambda: as_pandas.groupby("date")["x"].rank(),
+                "scipy rankdata per date": lambda: with_scipy(frame),
+            },
+            rtol=0.0,
+            targets={"polars rank over": 5.0},
+            traffic=frame.height * 16,
+            rounds=3,
+        )
+    ]
 
 
 def panel(dates: int, assets: int) -> pl.DataFrame:
@@ -36,26 +50,3 @@ def with_scipy(frame: pl.DataFrame) -> np.ndarray:
         known = np.flatnonzero(~np.isnan(x[a:b])) + a
         out[known] = rankdata(x[known])
     return out
-
-
-def with_pandas(frame: pd.DataFrame) -> pd.Series:
-    """Rank by group."""
-    return frame.groupby("date")["x"].rank()
-
-
-if __name__ == "__main__":
-    dates, assets = [int(text) for text in sys.argv[1:]] or [2500, 3000]
-    data = panel(dates, assets)
-    as_pandas = pd.DataFrame({"date": data["date"].to_numpy(), "x": data["x"].to_numpy()})
-    print(environment())
-    compare(
-        f"ranks, {dates:,} dates x {assets:,} assets, one thread",
-        {
-            "kifactors": lambda: kf.cross_section.rank(data, "x", n_threads=1),
-            "polars rank over": lambda: data.select(pl.col("x").rank("average").over("date"))["x"],
-            "pandas groupby rank": lambda: with_pandas(as_pandas),
-            "scipy rankdata loop": lambda: with_scipy(data),
-        },
-        rtol=0.0,
-        rounds=3,
-    )
