@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from kifactors.errors import DateError, MissingExtraError
@@ -129,9 +130,9 @@ def score_dates(dates: DatesLike) -> pl.Series:
         raise DateError("dates is empty. Give at least one score date.")
     if series.null_count():
         raise DateError("dates holds a null. Drop it.")
-    broken = (series.to_physical().diff() <= 0).fill_null(value=False).arg_true()
-    if len(broken):
-        at = broken[0]
+    broken = np.diff(series.to_numpy()) <= np.timedelta64(0)
+    if broken.any():
+        at = int(broken.argmax()) + 1
         raise DateError(
             f"dates must ascend strictly; {series[at]} follows {series[at - 1]}. Sort them and drop repeats."
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kifactors import _kernels
 from kifactors.errors import DataError, DefinitionError
+from kifactors.panel import unknown_as_null
 
 __all__ = [
     "Neutralized",
@@ -103,7 +104,7 @@ def sparse_standardize(
         [_column(frame, column)], date_offsets(frame), methods=[_kernels.SPARSE], sparse_clip=clip,
         estimation=_mask(frame, estimation), n_threads=n_threads,
     )  # fmt: skip
-    return _series(column, found.score)
+    return unknown_as_null(column, found.score)
 
 
 def dense_standardize(
@@ -168,7 +169,7 @@ def dense_standardize(
         market_cap=_column(frame, weights), estimation=_mask(frame, estimation), low=low, high=high,
         deviations=_deviations(deviations), dense_clip=clip, min_assets=min_assets, n_threads=n_threads,
     )  # fmt: skip
-    return _series(column, found.score)
+    return unknown_as_null(column, found.score)
 
 
 def composite_standardize(
@@ -208,7 +209,7 @@ def composite_standardize(
         _column(frame, column), date_offsets(frame), weights=_column(frame, weights), exposed=_mask(frame, exposed),
         estimation=_mask(frame, estimation), clip=clip, n_threads=n_threads,
     )  # fmt: skip
-    return _series(column, out)
+    return unknown_as_null(column, out)
 
 
 def neutralize(
@@ -260,7 +261,9 @@ def neutralize(
         estimation=_mask(frame, estimation), with_fitted=True, n_threads=n_threads,
     )  # fmt: skip
     return Neutralized(
-        _series("residual", found.score), _series("fitted", found.fitted), _reasons(found.status)
+        unknown_as_null("residual", found.score),
+        unknown_as_null("fitted", found.fitted),
+        _reasons(found.status),
     )
 
 
@@ -356,7 +359,7 @@ def style_score(
         deviations=_deviations(deviations), dense_clip=clip, sparse_clip=sparse_clip, min_assets=min_assets,
         restandardize=restandardize, n_threads=n_threads,
     )  # fmt: skip
-    return StyleScore(_series("score", found.score), _reasons(found.status))
+    return StyleScore(unknown_as_null("score", found.score), _reasons(found.status))
 
 
 def rank(
@@ -420,7 +423,7 @@ def rank(
     found = _kernels.rank(
         _column(frame, column), date_offsets(frame), method=method, groups=groups, n_threads=n_threads
     )
-    return _series(column, found)
+    return unknown_as_null(column, found)
 
 
 def date_offsets(frame: pl.DataFrame) -> NDArray[np.int64]:
@@ -431,10 +434,12 @@ def date_offsets(frame: pl.DataFrame) -> NDArray[np.int64]:
     >>> date_offsets(pl.DataFrame({"date": [1, 1, 4]})).tolist()
     [0, 2, 3]
     """
-    if not frame["date"].is_sorted():
+    dates = frame["date"]
+    if not dates.is_sorted():
         raise DataError("a cross-section needs a frame sorted by date. Sort it with .sort('date').")
-    lengths = frame["date"].rle().struct.field("len").to_numpy()
-    return np.append(0, lengths.cumsum(dtype=np.int64))
+    days = (dates.cast(pl.Int32) if dates.dtype == pl.Date else dates).to_numpy()
+    begins = np.flatnonzero(days[1:] != days[:-1]) + 1
+    return np.concatenate([[0], begins, [frame.height]] if frame.height else [[0]]).astype(np.int64)
 
 
 @overload
@@ -474,12 +479,11 @@ def _codes(groups: pl.Series) -> NDArray[np.int32]:
 
 
 def _mask(frame: pl.DataFrame, column: str | None) -> NDArray[np.uint8] | None:
-    return None if column is None else frame[column].fill_null(value=False).to_numpy().view(np.uint8)
+    if column is None:
+        return None
+    flags = frame[column]
+    return (flags.fill_null(value=False) if flags.null_count() else flags).to_numpy().view(np.uint8)
 
 
 def _reasons(status: NDArray[np.int8]) -> pl.Series:
     return pl.Series("reason", [_kernels.DATE_REASONS[code] for code in status], dtype=pl.String)
-
-
-def _series(name: str, values: NDArray[np.float64]) -> pl.Series:
-    return pl.Series(name, values).fill_nan(None)

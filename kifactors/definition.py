@@ -359,13 +359,33 @@ class FactorDefinition:
 
     def fingerprint(self) -> str:
         """Return a digest of everything that can change a score; stable across releases of one format."""
-        content = {
+        text = json.dumps({"format": FORMAT, **self._scoring()}, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def changes_to(self, other: "FactorDefinition") -> list[str]:
+        """Return the parameters that make scores of `other` differ from those of this one, with both values.
+
+        Examples
+        --------
+        >>> ties = kf.definition.SupplierTies(delta=0.25)
+        >>> kf.FactorDefinition().changes_to(kf.FactorDefinition(supplier_ties=ties))
+        ['supplier_ties.delta 0.5 -> 0.25']
+        """
+        mine, theirs = self._scoring(), other._scoring()  # noqa: SLF001
+        return [
+            f"{part}.{name} {value!r} -> {theirs[part][name]!r}"
+            for part, values in mine.items()
+            for name, value in values.items()
+            if value != theirs[part][name]
+        ]
+
+    def _scoring(self) -> dict[str, dict[str, Any]]:
+        """Everything that can change a score: all parts but screening."""
+        return {
             name: {spec.name: getattr(getattr(self, name), spec.name) for spec in fields(getattr(self, name))}
             for name in _PARTS
             if name != "screening"
         }
-        text = json.dumps({"format": FORMAT, **content}, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _part(name: str, values: Any) -> _Part:

@@ -8,6 +8,7 @@ __all__ = [
     "MissingColumnError",
     "MissingExtraError",
     "MissingRateError",
+    "StaleScoresError",
 ]
 
 
@@ -40,3 +41,7 @@ class DefinitionError(KifactorsError, ValueError):
 
 class MissingExtraError(KifactorsError, ImportError):
     """An optional library is needed; the message names the extra that installs it."""
+
+
+class StaleScoresError(KifactorsError, ValueError):
+    """Scores cannot be continued: another definition, release or history made them. Compute all dates again."""

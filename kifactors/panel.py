@@ -29,19 +29,20 @@ def attach(panel: pl.DataFrame, *columns: pl.DataFrame) -> pl.DataFrame:
     # Most columns were made from the panel itself: then nothing needs to be looked up or copied.
     same = [all(panel[name].equals(frame[name]) for name in KEY) for frame in columns]
     rows = None if all(same) else Rows(panel)
-    parts = [
-        frame.drop(KEY) if rows is None or is_same else _taken(frame.drop(KEY), rows.of(frame), panel.height)
-        for frame, is_same in zip(columns, same, strict=True)
-    ]
-    return pl.concat([panel, *parts], how="horizontal")
+    added = []
+    for frame, is_same in zip(columns, same, strict=True):
+        values = frame[[name for name in frame.columns if name not in KEY]]
+        if rows is not None and not is_same:
+            values = _taken(values, rows.of(frame), panel.height)
+        added += values.get_columns()
+    return panel.hstack(added)
 
 
 def _taken(values: pl.DataFrame, rows: NDArray[np.int64], height: int) -> pl.DataFrame:
     """Put values into these rows of a panel; all others are null."""
     place = np.full(height, -1)
     place[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
-    places = pl.select(pl.when(pl.Series(place) >= 0).then(pl.Series(place))).to_series()
-    return values.select(pl.all().gather(places.cast(pl.UInt32)))
+    return values[pl.Series(place).cast(pl.UInt32, strict=False)]
 
 
 def extended(panel: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -73,15 +74,17 @@ class Rows:
     __slots__ = ("_panel", "_sections")
 
     def __init__(self, panel: pl.DataFrame) -> None:
-        self._panel = panel.select(KEY)
-        self._sections = _kernels.sections(_days(panel), _codes(panel)) if _is_coded(panel) else None
+        self._panel = panel
+        codes = _codes(panel["asset_id"])
+        self._sections = None if codes is None else _kernels.sections(_days(panel), codes)
 
     def of(self, frame: pl.DataFrame, *, asset_id: str = "asset_id") -> NDArray[np.int64]:
         """Return the row of each date and asset of a frame; -1 where the panel has none."""
+        codes = _codes(frame[asset_id])
+        if self._sections is not None and codes is not None:
+            return _kernels.locate(self._sections, _days(frame), codes)
+        numbered = self._panel.select(KEY).with_row_index("row")
         keys = frame.select("date", pl.col(asset_id).alias("asset_id"))
-        if self._sections is not None and _is_coded(keys):
-            return _kernels.locate(self._sections, _days(keys), _codes(keys))
-        numbered = self._panel.with_row_index("row")
         found = keys.join(numbered, on=KEY, how="left", maintain_order="left")["row"]
         return found.cast(pl.Int64).fill_null(-1).to_numpy()
 
@@ -104,13 +107,15 @@ def unknown_as_null(name: str, values: NDArray[np.float64]) -> pl.Series:
     return pl.Series(name, array)
 
 
-def _is_coded(frame: pl.DataFrame) -> bool:
-    return isinstance(frame.schema["asset_id"], pl.Enum)
-
-
 def _days(frame: pl.DataFrame) -> NDArray[np.int32]:
-    return frame["date"].to_physical().cast(pl.Int32).to_numpy()
+    return frame["date"].cast(pl.Int32).to_numpy()
 
 
-def _codes(frame: pl.DataFrame) -> NDArray[np.int32]:
-    return frame["asset_id"].to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+def _codes(ids: pl.Series) -> NDArray[np.int32] | None:
+    """Return the codes of ids, -1 for null; None where they are texts."""
+    # Not by the type of the column: polars makes it, all categories included, whenever it is asked for.
+    codes = ids.to_physical()
+    if not codes.dtype.is_integer():
+        return None
+    codes = codes.cast(pl.Int32)
+    return (codes.fill_null(-1) if codes.null_count() else codes).to_numpy()

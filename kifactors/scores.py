@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from kifactors import __version__
+from kifactors.asof import History
 from kifactors.calendar import parse_date
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, DateError, MissingColumnError
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["METADATA_KEY", "Scores"]
 
 METADATA_KEY = b"kifactors"
-FORMAT = 1
+FORMAT = 2
+# Format 1 has neither release nor history: such scores can be read, not continued.
+READABLE = (1, FORMAT)
 KEY = ("date", "asset_id")
 
 
@@ -42,12 +46,18 @@ class Scores:
         The dates that were computed; one without any asset has no rows.
     diagnostics : polars.DataFrame
         A row per date: assets, known, tie_sweeps, tie_error_bound, neutral_score.
+    history : History, optional
+        Digests of what was known by the last date. None: unknown, and the scores cannot be continued.
+    release : str, optional
+        The release of this library that made them; absent: this one.
     """
 
-    __slots__ = ("_diagnostics", "_frame", "_inputs", "dates", "definition")
+    __slots__ = ("_diagnostics", "_frame", "_inputs", "dates", "definition", "history", "release")
 
     dates: tuple[date, ...]
     definition: FactorDefinition
+    history: History | None
+    release: str | None
     _frame: pl.DataFrame
     _diagnostics: pl.DataFrame
     _inputs: dict[str, str]
@@ -60,12 +70,16 @@ class Scores:
         inputs: Mapping[str, str],
         dates: Iterable[date],
         diagnostics: pl.DataFrame,
+        history: History | None = None,
+        release: str | None = __version__,
     ) -> None:
         object.__setattr__(self, "_frame", frame)
         object.__setattr__(self, "_diagnostics", diagnostics)
         object.__setattr__(self, "_inputs", dict(inputs))
         object.__setattr__(self, "dates", tuple(dates))
         object.__setattr__(self, "definition", definition)
+        object.__setattr__(self, "history", history)
+        object.__setattr__(self, "release", release)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Scores is immutable; compute again, or work on scores.to_polars().")
@@ -74,7 +88,17 @@ class Scores:
         raise AttributeError("Scores is immutable; compute again, or work on scores.to_polars().")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self._frame, self.definition, self._inputs, self.dates, self._diagnostics)
+        return _rebuild, (
+            self._frame,
+            self.definition,
+            {
+                "inputs": self._inputs,
+                "dates": self.dates,
+                "diagnostics": self._diagnostics,
+                "history": self.history,
+                "release": self.release,
+            },
+        )
 
     def __len__(self) -> int:
         return self._frame.height
@@ -149,6 +173,8 @@ class Scores:
             inputs=self._inputs,
             dates=(wanted,),
             diagnostics=self._diagnostics.filter(pl.col("date") == wanted),
+            history=self.history,
+            release=self.release,
         )
 
     def top(self, n: int = 10, *, by: str = "exposure") -> pl.DataFrame:
@@ -212,12 +238,14 @@ class Scores:
     def _provenance(self) -> dict[str, Any]:
         content = {
             "format": FORMAT,
+            "release": self.release,
             "definition": self.definition.to_toml(),
             "definition_fingerprint": self.definition.fingerprint(),
             "inputs": self._inputs,
             "uncovered": self.definition.supplier_ties.uncovered,
             "dates": [str(day) for day in self.dates],
             "diagnostics": self._diagnostics.drop("date").to_dict(as_series=False),
+            "history": None if self.history is None else self.history.to_dict(),
         }
         return {**content, "digest": _digest(content)}
 
@@ -249,7 +277,15 @@ class Scores:
                 f"{what} has rows on {others['date'][0]}, which its provenance does not name as computed. Compute "
                 "and write it again."
             )
-        return cls(frame, definition, inputs=known["inputs"], dates=dates, diagnostics=diagnostics)
+        return cls(
+            frame,
+            definition,
+            inputs=known["inputs"],
+            dates=dates,
+            diagnostics=diagnostics,
+            history=known["history"],
+            release=known.get("release"),
+        )
 
 
 def _read_provenance(table: "pa.Table", what: str) -> tuple[FactorDefinition, dict[str, Any]]:
@@ -261,12 +297,14 @@ def _read_provenance(table: "pa.Table", what: str) -> tuple[FactorDefinition, di
     try:
         known = json.loads(written)
         digest = known.pop("digest")
-        if known["format"] != FORMAT:
-            raise DataError(f"it is of format {known['format']!r}; this release reads format {FORMAT}")
+        if known["format"] not in READABLE:
+            raise DataError(f"it is of format {known['format']!r}; this release reads up to format {FORMAT}")
         if digest != _digest(known):
             raise DataError("its digest does not fit: it is damaged or was edited")
         definition = FactorDefinition.from_toml(known["definition"])
         fingerprint = known["definition_fingerprint"]
+        history = known.get("history")
+        known["history"] = None if history is None else History.from_dict(history)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{what} carries a provenance that cannot be read ({error}). Compute and write it again."
@@ -288,11 +326,5 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _rebuild(
-    frame: pl.DataFrame,
-    definition: FactorDefinition,
-    inputs: dict[str, str],
-    dates: tuple[date, ...],
-    diagnostics: pl.DataFrame,
-) -> Scores:
-    return Scores(frame, definition, inputs=inputs, dates=dates, diagnostics=diagnostics)
+def _rebuild(frame: pl.DataFrame, definition: FactorDefinition, options: dict[str, Any]) -> Scores:
+    return Scores(frame, definition, **options)

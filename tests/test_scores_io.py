@@ -15,8 +15,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import kifactors as kf
+from kifactors import scores as scores_module
 from kifactors.definition import SupplierTies
-from kifactors.errors import DataError, DateError, KifactorsError, MissingColumnError
+from kifactors.errors import DataError, DateError, KifactorsError, MissingColumnError, StaleScoresError
 from kifactors.schema import SCORES
 
 EMPTY, FIRST, LAST = date(2019, 12, 31), date(2023, 6, 30), date(2024, 6, 30)
@@ -65,6 +66,8 @@ def assert_same(got, expected):
     assert got.definition == expected.definition
     assert got.inputs == expected.inputs
     assert got.dates == expected.dates
+    assert got.history == expected.history
+    assert got.release == expected.release
 
 
 # What scores hand out -------------------------------------------------------------------------------------
@@ -244,7 +247,9 @@ def test_scores_survive_pickle_and_copy(made, copied):
     assert_same(copied(made), made)
 
 
-@pytest.mark.parametrize("name", ["frame", "definition", "inputs", "dates", "diagnostics", "other"])
+@pytest.mark.parametrize(
+    "name", ["frame", "definition", "inputs", "dates", "diagnostics", "history", "release", "other"]
+)
 def test_scores_cannot_be_set_or_deleted(made, name):
     again = copy.copy(made)
     with pytest.raises(AttributeError):
@@ -468,6 +473,42 @@ def edited(path, **changes):
     return path
 
 
+def rewritten(path, change):
+    """Write a provenance that was changed before it was digested."""
+    table = pq.read_table(path)
+    known = json.loads(table.schema.metadata[b"kifactors"])
+    del known["digest"]
+    change(known)
+    known["digest"] = scores_module._digest(known)
+    pq.write_table(table.replace_schema_metadata({b"kifactors": json.dumps(known).encode()}), path)
+    return path
+
+
+def test_a_file_of_the_first_format_is_read_but_cannot_be_continued(made, path):
+    def first_format(known):
+        del known["release"], known["history"]
+        known["format"] = 1
+
+    old = kf.read_scores(rewritten(path, first_format))
+    assert (old.history, old.release) == (None, None)
+    assert_frame_equal(old.to_polars(), made.to_polars(), check_exact=True)
+    with pytest.raises(StaleScoresError, match="do not tell from which past"):
+        kf.AIInfrastructureExposure(DEFINITION).update(old, _tables(), ["2024-07-31"])
+    again = kf.read_scores(kf.write_scores(old, path))
+    assert_same(again, old)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [3, {}, {"until": "soon", "universe": None, "tables": {}}, {"until": "2024-06-30", "universe": 3, "tables": {}},
+     {"until": "2024-06-30", "universe": None, "tables": {"fx": {"2024": [1]}}}],
+    ids=str,
+)  # fmt: skip
+def test_a_history_that_does_not_fit_is_refused(path, history):
+    with pytest.raises(DataError, match="provenance that cannot be read"):
+        kf.read_scores(rewritten(path, lambda known: known.update(history=history)))
+
+
 @pytest.mark.parametrize("delta", ["0.5", "0.250001"])
 def test_an_edited_definition_is_detected(path, delta):
     text = DEFINITION.to_toml().replace("delta = 0.25", f"delta = {delta}")
@@ -488,7 +529,7 @@ def test_an_edited_definition_is_detected(path, delta):
         {"diagnostics": {"assets": [1]}},
         {"diagnostics": 3},
         {"inputs": 3},
-        {"format": 2},
+        {"format": 3},
     ],
     ids=str,
 )

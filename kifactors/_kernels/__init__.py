@@ -19,6 +19,7 @@ from kifactors._kernels.cross_section import (
     leave_one_out_mean,
     style_score,
 )
+from kifactors._kernels.digest import DigestByDay, Numbers, Texts, digest_by_day
 from kifactors._kernels.graph import Propagated, propagate
 from kifactors._kernels.rank import RANK_METHODS, rank
 from kifactors._kernels.ttm import NEVER, TrailingFacts, trailing_twelve_months
@@ -31,14 +32,18 @@ __all__ = [
     "RAW",
     "SPARSE",
     "Column",
+    "DigestByDay",
     "LastVisible",
+    "Numbers",
     "Propagated",
     "Sections",
     "ShapeError",
     "StyleScore",
+    "Texts",
     "TrailingFacts",
     "available_levels",
     "composite_standardize",
+    "digest_by_day",
     "last_visible",
     "leave_one_out_mean",
     "level",

@@ -1,5 +1,6 @@
 """The slow twins: the same names and arguments as the compiled kernels, in numpy anyone can check."""
 
+import ctypes
 from collections.abc import Iterator
 from statistics import NormalDist
 from typing import Any
@@ -8,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "add_by_day",
+    "add_numbers",
+    "add_texts",
     "composite_standardize",
     "last_visible",
     "leave_one_out_mean",
@@ -445,3 +449,48 @@ def trailing_twelve_months(
             used[row] = [rule for _, rule in pairs[both[-1]]]
             stock = [value for (_, end), value in known[2].facts.items() if end == both[-1]]
             assets[row] = stock[0] if stock else np.nan
+
+
+def _mixed(x: int) -> int:
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+    return x ^ (x >> 31)
+
+
+def _known_rows(valid: Any, start: int, size: int) -> list[int]:
+    bits = np.unpackbits(valid, bitorder="little")[start : start + size] if valid.size else np.ones(size)
+    return [int(row) for row in np.flatnonzero(bits)]
+
+
+def _add(out: Any, row: int, digest: int) -> None:
+    out[row] = (int(out[row]) + digest) % 2**64
+
+
+def add_numbers(values: Any, valid: Any, start: int, key: int, out: Any) -> None:
+    """Add the digest of each number that is known."""
+    for row in _known_rows(valid, start, out.size):
+        _add(out, row, _mixed(key ^ (int(values[row]) % 2**64)))
+
+
+def add_texts(views: Any, addresses: Any, valid: Any, start: int, key: int, out: Any) -> None:
+    """Add the digest of each text that is known: eight bytes after eight, the last eight of a long one whole."""
+    for row in _known_rows(valid, start, out.size):
+        view = views[16 * row : 16 * row + 16].tobytes()
+        length, _, buffer, offset = (int.from_bytes(view[k : k + 4], "little") for k in (0, 4, 8, 12))
+        if length <= 12:
+            text = view[4 : 4 + length]
+            words = [text[:8], text[8:]] if length > 8 else [text]
+        else:
+            text = ctypes.string_at(int(addresses[buffer]) + offset, length)
+            words = [text[k : k + 8] for k in range(0, length - 8, 8)] + [text[-8:]]
+        digest = (key + length) % 2**64
+        for word in words:
+            digest = _mixed(digest ^ int.from_bytes(word, "little"))
+        _add(out, row, digest)
+
+
+def add_by_day(rows: Any, days: Any, first: int, sums: Any, counts: Any) -> None:
+    """Mix each row and add it to its day."""
+    for row, day in zip(rows, days, strict=True):
+        _add(sums, day - first, _mixed(int(row)))
+        counts[day - first] += 1

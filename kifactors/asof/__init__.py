@@ -4,7 +4,9 @@ Every function answers with what each date could have known; nothing else reads 
 """
 
 from kifactors.asof._fundamentals import trailing_on, trailing_twelve_months
+from kifactors.asof._history import History, known_history
 from kifactors.asof._latest import latest
+from kifactors.asof._reach import within_reach
 from kifactors.asof._relations import (
     covered_suppliers,
     index_membership,
@@ -21,12 +23,14 @@ from kifactors.asof._statements import (
 )
 
 __all__ = [
+    "History",
     "ai_capex_share",
     "ai_revenue_share",
     "capex_guidance",
     "covered_suppliers",
     "fx_rates",
     "index_membership",
+    "known_history",
     "last_known",
     "latest",
     "live_assets",
@@ -34,4 +38,5 @@ __all__ = [
     "revenue_ties",
     "trailing_on",
     "trailing_twelve_months",
+    "within_reach",
 ]

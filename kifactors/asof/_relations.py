@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from kifactors.asof._spells import expires, in_force, on_dates, present, visible_from
+from kifactors.asof._spells import in_force, on_dates, present, visible_from
 from kifactors.definition import Time
 from kifactors.schema import Tables
 
@@ -59,7 +59,7 @@ def revenue_ties(
         )
     filing = ["supplier_id", "period_end", "available_at"]
     sets = ties.select(filing).unique(maintain_order=True).with_columns(named=pl.lit(value=True))
-    if disclosures is not None:
+    if disclosures is not None and disclosures.height:
         read = disclosures.select(filing).with_columns(named=pl.lit(value=False))
         # A filing whose named customers are already known by then is the set itself, not the end of it.
         named = sets.group_by("supplier_id", "period_end").agg(named_at=pl.col("available_at").min())
@@ -182,14 +182,22 @@ def live_assets(tables: Tables, dates: pl.Series, *, time: Time) -> pl.DataFrame
         (tables.tie_disclosures, "supplier_id", time.tie_expiry_days),
     )
     seen = [_seen(frame, key, days, time) for frame, key, days in aged if frame is not None]
-    if tables.index_membership is not None:
-        seen.append(_memberships(tables.index_membership, time).select("asset_id", "first", "last"))
+    members = tables.index_membership
+    if members is not None:
+        seen.append(_spells(members, "asset_id", members["end"].cast(pl.Int64), time))
     return _present(seen, dates)
 
 
 def _seen(frame: pl.DataFrame, key: str, expiry_days: int | None, time: Time) -> pl.DataFrame:
-    last = pl.lit(None, pl.Date) if expiry_days is None else expires(expiry_days)
-    return frame.select(pl.col(key).alias("asset_id"), visible_from(time.lag_days), last.alias("last"))
+    if expiry_days is None:
+        return _spells(frame, key, pl.Series([None], dtype=pl.Int64).new_from_index(0, frame.height), time)
+    return _spells(frame, key, frame["period_end"].cast(pl.Int64) + (expiry_days + 1), time)
+
+
+def _spells(frame: pl.DataFrame, key: str, last: pl.Series, time: Time) -> pl.DataFrame:
+    """Return asset_id, first and last, as days since 1970."""
+    first = frame["available_at"].cast(pl.Int64) + time.lag_days
+    return pl.DataFrame([frame[key].alias("asset_id"), first.alias("first"), last.alias("last")])
 
 
 def _memberships(table: pl.DataFrame, time: Time) -> pl.DataFrame:

@@ -40,14 +40,22 @@ def in_force(
     """
     newest = ["period_end"] if expiry_days is not None else []
     rows = rows.with_columns(visible_from(lag_days)).sort(*by, "first", *newest)
+    group = rows.select(pl.struct(by).rle_id()).to_series().to_numpy().astype(np.int64)
+    ends = []
     if expiry_days is not None:
-        rows = rows.filter(pl.col("period_end") >= pl.col("period_end").cum_max().over(by))
-    ends = [pl.col("first").shift(-1).over(by)]
-    if expiry_days is not None:
+        # A later group is larger by more than any two dates are apart: the largest so far is one of its own group.
+        period = group * 2**33 + _days(rows["period_end"])
+        newest_yet = period >= np.maximum.accumulate(period)
+        rows, group = rows.filter(newest_yet), group[newest_yet]
         ends.append(expires(expiry_days))
     if also_ends is not None:
         ends.append(also_ends)
-    return rows.with_columns(last=pl.min_horizontal(ends)).filter(_not_empty())
+    # One more than there are, so that the last row has a next one.
+    first = np.append(rows["first"].to_numpy(), np.datetime64("NaT", "D"))
+    superseded = np.where(np.diff(group, append=-1) == 0, first[1:], first[-1])
+    return rows.with_columns(last=pl.min_horizontal(pl.Series(superseded, dtype=pl.Date), *ends)).filter(
+        _not_empty()
+    )
 
 
 def present(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
@@ -57,36 +65,47 @@ def present(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
     """
     dates = score_dates(dates)
     ids = spells["asset_id"]
-    names = ids.dtype.categories if isinstance(ids.dtype, pl.Enum) else ids.unique().sort()
-    code = ids.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int64)
+    physical = ids.to_physical()
+    if not physical.dtype.is_integer():
+        physical = ids.cast(pl.Enum(ids.unique().sort())).to_physical()
+    code = physical.to_numpy().astype(np.int64)
+    # A row to read the id of each code from.
+    row = np.zeros(code.max(initial=-1) + 1, np.int64)
+    row[code] = np.arange(code.size)
     steps = len(dates) + 1
     low, high = (code * steps + at for at in _places(spells, dates))
-    cells = len(names) * steps
+    cells = row.size * steps
     change = np.bincount(low, minlength=cells) - np.bincount(high, minlength=cells)
-    alive = change.reshape(len(names), steps).cumsum(axis=1)[:, :-1] > 0
+    alive = change.reshape(row.size, steps).cumsum(axis=1)[:, :-1] > 0
     at, who = np.nonzero(alive.T)
-    return pl.DataFrame({"date": dates.gather(at), "asset_id": names.gather(who).cast(ids.dtype)})
+    return pl.DataFrame({"date": dates[pl.Series(at)], "asset_id": ids[pl.Series(row[who])]})
 
 
 def on_dates(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
     """Return a row per spell and date inside it; `date` comes first, `first` and `last` are gone."""
     dates = score_dates(dates)
     low, high = _places(spells, dates)
-    spell = np.repeat(np.arange(spells.height), high - low)
-    at = np.arange(spell.size) - np.repeat(np.cumsum(high - low) - high, high - low)
-    return spells.drop("first", "last").select(
-        dates.gather(at).alias("date"), pl.all().gather(pl.Series(spell, dtype=pl.UInt32))
-    )
+    spell = pl.Series(np.repeat(np.arange(spells.height, dtype=np.uint32), high - low))
+    at = np.arange(len(spell)) - np.repeat(np.cumsum(high - low) - high, high - low)
+    rows = spells[[name for name in spells.columns if name not in {"first", "last"}]][spell]
+    return rows.insert_column(0, dates[pl.Series(at)].alias("date"))
 
 
 def _places(spells: pl.DataFrame, dates: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which of the dates each spell begins on, and which is the first after it; never before its begin."""
-    day = dates.to_physical().to_numpy()
+    day = _days(dates)
+    after = day[-1] + 1
     # Days are few: a table of them is faster than a search for every spell.
-    place = np.searchsorted(day, np.arange(day[0], day[-1] + 2))
-    first, last = (spells[end].to_physical().fill_null(day[-1] + 1).to_numpy() for end in ("first", "last"))
-    low, high = (place[np.clip(end, day[0], day[-1] + 1) - day[0]] for end in (first, last))
+    place = np.searchsorted(day, np.arange(day[0], after + 1))
+    ends = (_days(spells[end], unknown=after) for end in ("first", "last"))
+    low, high = (place[np.clip(end, day[0], after) - day[0]] for end in ends)
     return low, np.maximum(low, high)
+
+
+def _days(dates: pl.Series, *, unknown: int = 0) -> NDArray[np.int64]:
+    """Return days since 1970 of dates, or of such days."""
+    days = dates.cast(pl.Int64)
+    return (days.fill_null(unknown) if days.null_count() else days).to_numpy()
 
 
 def _not_empty() -> pl.Expr:

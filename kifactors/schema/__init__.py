@@ -1,10 +1,11 @@
 """The tables, as data: what comes in, what goes out, and the checks at the door."""
 
 from kifactors.schema._coerce import ArrowStream, TableLike, coerce, read_file
+from kifactors.schema._content import Content, content
 from kifactors.schema._declared import Column, Rule, TableSchema
 from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES
 from kifactors.schema._outputs import DESCRIPTORS, ROLES, SCORES
-from kifactors.schema._tables import Tables, fingerprint
+from kifactors.schema._tables import Tables
 from kifactors.schema._validate import check, validate
 
 __all__ = [
@@ -16,13 +17,14 @@ __all__ = [
     "SCORES",
     "ArrowStream",
     "Column",
+    "Content",
     "Rule",
     "TableLike",
     "TableSchema",
     "Tables",
     "check",
     "coerce",
-    "fingerprint",
+    "content",
     "read_file",
     "validate",
 ]

@@ -43,6 +43,8 @@ class Column:
         The only values of a text column; empty means any.
     pattern : str
         Regular expression of a text column; empty means any.
+    used : bool
+        Whether a score or a label can depend on it.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Column:
     low_open: bool = False
     allowed: tuple[str, ...] = ()
     pattern: str = ""
+    used: bool = True
 
     def range_text(self) -> str:
         """Write the allowed values the way an error message or a metadata entry shows them."""
@@ -88,13 +91,19 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TableSchema:
-    """A table: its columns, the key that makes a row unique, and the rules across columns."""
+    """A table: its columns, the key that makes a row unique, and the rules across columns.
+
+    `known` names the column with the day a row became known (null: always), `ends` the one with the day from which
+    it no longer holds. The end says something only from that day on.
+    """
 
     name: str
     doc: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     rules: tuple[Rule, ...] = ()
+    known: str = ""
+    ends: str = ""
 
     def __getitem__(self, column: str) -> Column:
         """Return the column of that name."""

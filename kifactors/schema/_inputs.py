@@ -30,8 +30,8 @@ def _date(name: str, doc: str, *, nullable: bool = False, required: bool = True)
     return Column(name=name, dtype=pl.Date, doc=doc, nullable=nullable, required=required)
 
 
-def _text(name: str, doc: str) -> Column:
-    return Column(name=name, dtype=pl.String, doc=doc, nullable=True, required=False)
+def _text(name: str, doc: str, *, used: bool = False) -> Column:
+    return Column(name=name, dtype=pl.String, doc=doc, nullable=True, required=False, used=used)
 
 
 def _share(name: str, doc: str) -> Column:
@@ -40,9 +40,7 @@ def _share(name: str, doc: str) -> Column:
 
 ASSET_ID = _id("asset_id", "stable key of the company, not a ticker")
 AVAILABLE_AT = _date("available_at", "first date on which the row could be known")
-SOURCE = Column(
-    name="source", dtype=pl.String, doc="accession number, URL or file name", nullable=True, required=False
-)
+SOURCE = _text("source", "accession number, URL or file name")
 CURRENCY = Column(name="currency", dtype=pl.String, doc="ISO 4217 code", pattern="^[A-Z]{3}$")
 PERIOD_END = _date("period_end", "last day of the period")
 
@@ -64,10 +62,11 @@ UNIVERSE = TableSchema(
     name="universe",
     doc="Who is scored, and when; absent: every asset with a fact.",
     key=("date", "asset_id"),
+    known="date",
     columns=(
         _date("date", "score date"),
         ASSET_ID,
-        _text("industry", "industry on that date, for the neutral score"),
+        _text("industry", "industry on that date, for the neutral score", used=True),
         Column(
             name="market_cap", dtype=pl.Float64, unit="USD", doc="market capitalisation known on that date",
             required=False, nullable=True, low=0.0, high=MOST_MONEY, low_open=True,
@@ -83,6 +82,7 @@ FUNDAMENTALS = TableSchema(
     name="fundamentals",
     doc="Reported facts, one row per vintage.",
     key=("asset_id", "metric", "period_start", "period_end", "available_at"),
+    known="available_at",
     columns=(
         ASSET_ID,
         Column(name="metric", dtype=pl.String, doc="what was reported", allowed=FLOW_METRICS + STOCK_METRICS),
@@ -136,6 +136,7 @@ CAPEX_GUIDANCE = TableSchema(
     name="capex_guidance",
     doc="Announced capital expenditure for a period.",
     key=("asset_id", "period_start", "period_end", "available_at"),
+    known="available_at",
     columns=(
         ASSET_ID,
         _date("period_start", "first day of the period"),
@@ -175,13 +176,14 @@ AI_CAPEX_SHARE = TableSchema(
     name="ai_capex_share",
     doc="theta: share of capital expenditure that is AI infrastructure.",
     key=("asset_id", "available_at"),
+    known="available_at",
     columns=(
         ASSET_ID,
         _share("share", "share of capex that is AI infrastructure"),
         AVAILABLE_AT,
         Column(
             name="provenance", dtype=pl.String, doc="how the share is known",
-            allowed=("disclosed", "estimated", "assumed"),
+            allowed=("disclosed", "estimated", "assumed"), used=False,
         ),
         SOURCE,
     ),
@@ -191,6 +193,7 @@ AI_REVENUE_SHARE = TableSchema(
     name="ai_revenue_share",
     doc="s: share of a company's own revenue disclosed as AI infrastructure.",
     key=("asset_id", "scope", "period_end", "available_at"),
+    known="available_at",
     columns=(
         ASSET_ID,
         _share("share", "share of own revenue"),
@@ -211,6 +214,7 @@ REVENUE_TIES = TableSchema(
     name="revenue_ties",
     doc="R and Phi: which share of a supplier's revenue comes from which customer.",
     key=("supplier_id", "customer_label", "period_end", "available_at"),
+    known="available_at",
     columns=(
         _id("supplier_id", "the company that earns"),
         _id("customer_id", "the company that pays; null: disclosed but anonymous", nullable=True),
@@ -248,6 +252,7 @@ TIE_DISCLOSURES = TableSchema(
     name="tie_disclosures",
     doc="Filings read for customers and segments, so that absence means none was named.",
     key=_TIE_SET,
+    known="available_at",
     columns=(_id("supplier_id", "the company that filed"), PERIOD_END, AVAILABLE_AT, SOURCE),
     rules=(_KNOWN_BEFORE_END,),
 )
@@ -260,6 +265,8 @@ INDEX_MEMBERSHIP = TableSchema(
     name="index_membership",
     doc="Who was in which index from when to when.",
     key=("index_id", "asset_id", "start"),
+    known="available_at",
+    ends="end",
     columns=(
         _id("index_id", "key of the index"),
         ASSET_ID,
@@ -299,6 +306,7 @@ FX = TableSchema(
     name="fx",
     doc="Dated exchange rates.",
     key=("date", "currency"),
+    known="date",
     columns=(
         _date("date", "day of the rate"),
         CURRENCY,
@@ -317,9 +325,11 @@ ASSETS = TableSchema(
     name="assets",
     doc="Names only; never used in arithmetic.",
     key=("asset_id", "valid_from"),
+    known="valid_from",
+    ends="valid_to",
     columns=(
         ASSET_ID,
-        _text("ticker", "label"),
+        _text("ticker", "label", used=True),
         _text("name", "label"),
         _text("cik", "SEC central index key, ten digits"),
         _text("lei", "legal entity identifier"),

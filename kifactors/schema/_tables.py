@@ -1,20 +1,20 @@
 """`Tables`: the validated inputs of a computation, immutable, with a fingerprint for each."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from kifactors.errors import DataError
 from kifactors.schema._coerce import TableLike
+from kifactors.schema._content import Content, content
 from kifactors.schema._inputs import INPUTS
 from kifactors.schema._validate import validate
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Tables", "fingerprint"]
+__all__ = ["Tables"]
 
 ID_COLUMNS = ("asset_id", "supplier_id", "customer_id")
 # Their absence has a meaning of its own; every other table may as well be empty.
@@ -63,10 +63,10 @@ class Tables:
     ['a', 'b']
     """  # fmt: skip
 
-    __slots__ = ("_encoded", "_fingerprints", "_frames")
+    __slots__ = ("_contents", "_encoded", "_frames")
 
     _frames: dict[str, pl.DataFrame]
-    _fingerprints: dict[str, str]
+    _contents: dict[str, Content]
     _encoded: "Tables | None"
 
     universe: pl.DataFrame | None
@@ -113,7 +113,7 @@ class Tables:
 
     def _fill(self, frames: dict[str, pl.DataFrame]) -> None:
         object.__setattr__(self, "_frames", frames)
-        object.__setattr__(self, "_fingerprints", {})
+        object.__setattr__(self, "_contents", {})
         object.__setattr__(self, "_encoded", None)
 
     def __getattr__(self, name: str) -> pl.DataFrame | None:
@@ -157,24 +157,29 @@ class Tables:
         return self._encoded  # type: ignore[return-value]
 
     def _encode(self) -> "Tables":
-        ids = [frame[name].unique() for _, frame in self for name in ID_COLUMNS if name in frame.columns]
-        codes = pl.Enum(pl.concat(ids).drop_nulls().unique().sort()) if ids else pl.Enum([])
         frames = dict(self)
         for name, schema in INPUTS.items():
             if name not in NULLABLE_TABLES and name not in frames:
                 frames[name] = pl.DataFrame(schema=schema.polars)
-            if name in frames:
-                frame = frames[name]
-                frames[name] = frame.with_columns(
-                    pl.col(column).cast(codes) for column in ID_COLUMNS if column in frame.columns
-                )
+        columns = [(frame, name) for frame in frames.values() for name in ID_COLUMNS if name in frame.columns]
+        # All at once: every cast goes through all codes.
+        ids = pl.concat([frame[name] for frame, name in columns])
+        ids = ids.cast(pl.Enum(ids.unique().drop_nulls().sort()))
+        for frame, name in columns:
+            coded, ids = ids.head(frame.height), ids.slice(frame.height)
+            frame.replace_column(frame.get_column_index(name), coded.alias(name))
         universe = frames.get("universe")
         if universe is not None and "industry" in universe.columns:
             industries = pl.Enum(universe["industry"].drop_nulls().unique().sort())
             frames["universe"] = universe.with_columns(pl.col("industry").cast(industries))
-        encoded = object.__new__(Tables)
-        encoded._fill(frames)
-        return encoded
+        return Tables.unchecked(frames)
+
+    @classmethod
+    def unchecked(cls, frames: Mapping[str, pl.DataFrame]) -> "Tables":
+        """Return tables of frames that were made from validated ones: rows left out, ids as codes."""
+        tables = object.__new__(cls)
+        tables._fill(dict(frames))
+        return tables
 
     def to_arrow(self, table: str) -> "pa.Table":
         """Return one table as Arrow: date32, large_string, float64, units and ranges in the field metadata."""
@@ -183,37 +188,17 @@ class Tables:
             raise DataError(f"there is no table {table!r} here; there are {', '.join(n for n, _ in self)}.")
         return frame.to_arrow().cast(INPUTS[table].arrow(tuple(frame.columns)))
 
-    def fingerprints(self) -> dict[str, str]:
-        """Return a stable digest of the content of each table; names (`assets`) are left out."""
+    def contents(self) -> dict[str, Content]:
+        """Return digests of what each table says, by the day it was known; found once, and kept."""
         for name, frame in self:
-            if name not in self._fingerprints and name != "assets":
-                self._fingerprints[name] = fingerprint(frame)
-        return dict(self._fingerprints)
+            if name not in self._contents:
+                self._contents[name] = content(INPUTS[name], frame)
+        return dict(self._contents)
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return a stable digest of everything in each table that can change a score; names and sources cannot."""
+        return {name: said.fingerprint() for name, said in self.contents().items() if name != "assets"}
 
 
 def _rebuild(frames: dict[str, pl.DataFrame]) -> Tables:
     return Tables(**frames)
-
-
-def fingerprint(frame: pl.DataFrame) -> str:
-    """Digest names, types and values of a sorted frame; equal on every platform and polars version.
-
-    Examples
-    --------
-    >>> a = kf.schema.fingerprint(pl.DataFrame({"x": [1.0, None]}))
-    >>> a == kf.schema.fingerprint(pl.DataFrame({"x": [1.0, 0.0]}))
-    False
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for column in frame.iter_columns():
-        digest.update(f"{column.name}:{column.dtype}:{len(column)};".encode())
-        digest.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
-        if column.dtype == pl.String:
-            text = column.fill_null("")
-            digest.update(text.str.len_bytes().cast(pl.Int64).to_numpy().tobytes())
-            digest.update("".join(text.to_list()).encode())
-        else:
-            kind = pl.Float64 if column.dtype == pl.Float64 else pl.Int64
-            numbers = column.to_physical().cast(kind).fill_null(0)
-            digest.update(numbers.to_numpy().tobytes())
-    return digest.hexdigest()
