@@ -1,4 +1,4 @@
-"""One date at a time: standardize (sparse, dense), neutralize, all of it in one pass. Frames in, series out.
+"""Standardize (sparse, dense), neutralize, and all of it in one pass, one date at a time. Frames in, series out.
 
 Frames are long and sorted by date. Statistics come from the estimation universe, every row is scored, null
 stays null.
@@ -6,31 +6,25 @@ stays null.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kifactors import _kernels
-from kifactors.errors import DataError, DefinitionError
+from kifactors.cross_section._columns import codes_of, column_of, date_offsets, mask_of
+from kifactors.errors import DefinitionError
 from kifactors.panel import unknown_as_null
 
 __all__ = [
     "Neutralized",
     "StyleScore",
     "composite_standardize",
-    "date_offsets",
     "dense_standardize",
     "neutralize",
-    "rank",
     "sparse_standardize",
     "style_score",
 ]
-
-
-# Integer industries up to here are used as they are; the kernel keeps a row per number.
-MAX_PLAIN_CODE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +95,8 @@ def sparse_standardize(
     [0.0, 0.8485, 1.1314, None]
     """
     found = _kernels.style_score(
-        [_column(frame, column)], date_offsets(frame), methods=[_kernels.SPARSE], sparse_clip=clip,
-        estimation=_mask(frame, estimation), n_threads=n_threads,
+        [column_of(frame, column)], date_offsets(frame), methods=[_kernels.SPARSE], sparse_clip=clip,
+        estimation=mask_of(frame, estimation), n_threads=n_threads,
     )  # fmt: skip
     return unknown_as_null(column, found.score)
 
@@ -165,8 +159,8 @@ def dense_standardize(
     [-1.0, 0.0, 1.0]
     """
     found = _kernels.style_score(
-        [_column(frame, column)], date_offsets(frame), methods=[_kernels.DENSE],
-        market_cap=_column(frame, weights), estimation=_mask(frame, estimation), low=low, high=high,
+        [column_of(frame, column)], date_offsets(frame), methods=[_kernels.DENSE],
+        market_cap=column_of(frame, weights), estimation=mask_of(frame, estimation), low=low, high=high,
         deviations=_deviations(deviations), dense_clip=clip, min_assets=min_assets, n_threads=n_threads,
     )  # fmt: skip
     return unknown_as_null(column, found.score)
@@ -206,8 +200,8 @@ def composite_standardize(
     [-0.6325, -0.6325, 1.2649]
     """
     out = _kernels.composite_standardize(
-        _column(frame, column), date_offsets(frame), weights=_column(frame, weights), exposed=_mask(frame, exposed),
-        estimation=_mask(frame, estimation), clip=clip, n_threads=n_threads,
+        column_of(frame, column), date_offsets(frame), weights=column_of(frame, weights), exposed=mask_of(frame, exposed),
+        estimation=mask_of(frame, estimation), clip=clip, n_threads=n_threads,
     )  # fmt: skip
     return unknown_as_null(column, out)
 
@@ -256,9 +250,9 @@ def neutralize(
     [-1.0, 1.0, -1.0, 1.0]
     """
     found = _kernels.style_score(
-        [_column(frame, column)], date_offsets(frame), methods=[_kernels.RAW], codes=_codes(frame[industry]),
-        controls=[_column(frame, name) for name in controls], regression_weights=_column(frame, weights),
-        estimation=_mask(frame, estimation), with_fitted=True, n_threads=n_threads,
+        [column_of(frame, column)], date_offsets(frame), methods=[_kernels.RAW], codes=codes_of(frame[industry]),
+        controls=[column_of(frame, name) for name in controls], regression_weights=column_of(frame, weights),
+        estimation=mask_of(frame, estimation), with_fitted=True, n_threads=n_threads,
     )  # fmt: skip
     return Neutralized(
         unknown_as_null("residual", found.score),
@@ -350,139 +344,20 @@ def style_score(
             f"controls {controls} need industries: give industry=..., the column of groups."
         )
     found = _kernels.style_score(
-        [_column(frame, name) for name in descriptors], date_offsets(frame),
+        [column_of(frame, name) for name in descriptors], date_offsets(frame),
         methods=[_kernels.SPARSE if name in sparse else _kernels.DENSE for name in descriptors],
-        weights=list(descriptors.values()), market_cap=_column(frame, market_cap),
-        estimation=_mask(frame, estimation), codes=None if industry is None else _codes(frame[industry]),
-        controls=[_column(frame, name) for name in controls],
-        regression_weights=_column(frame, regression_weights), low=low, high=high,
+        weights=list(descriptors.values()), market_cap=column_of(frame, market_cap),
+        estimation=mask_of(frame, estimation), codes=None if industry is None else codes_of(frame[industry]),
+        controls=[column_of(frame, name) for name in controls],
+        regression_weights=column_of(frame, regression_weights), low=low, high=high,
         deviations=_deviations(deviations), dense_clip=clip, sparse_clip=sparse_clip, min_assets=min_assets,
         restandardize=restandardize, n_threads=n_threads,
     )  # fmt: skip
     return StyleScore(unknown_as_null("score", found.score), _reasons(found.status))
 
 
-def rank(
-    frame: pl.DataFrame,
-    column: str,
-    *,
-    by: str | None = None,
-    method: str = "average",
-    n_threads: int | None = None,
-) -> pl.Series:
-    """Rank a column within each date, from the smallest to the largest.
-
-    Parameters
-    ----------
-    frame : polars.DataFrame
-        Sorted by ``date``.
-    column : str
-        What is ranked. Null has no rank and is not counted.
-    by : str, optional
-        Column of groups (industry): ranks are within date and group. A null group has no rank.
-    method : {"average", "percentile", "normal"}
-        What a value gets:
-
-        - ``average``     its rank from 1 to n; values that tie share the mean of their ranks
-        - ``percentile``  that rank over n, in (0, 1], as ``rank(pct=True)`` in pandas
-        - ``normal``      its normal score, Phi^-1((rank - 3/8) / (n + 1/4))
-    n_threads : int, optional
-        Threads; the result does not depend on it.
-
-    Returns
-    -------
-    polars.Series
-
-    Raises
-    ------
-    DefinitionError
-        There is no such method.
-
-    References
-    ----------
-    Normal scores: Blom (1958), Statistical Estimates and Transformed Beta-Variables. Phi^-1: Wichura (1988),
-    Applied Statistics 37(3), algorithm AS 241.
-
-    Examples
-    --------
-    The two 2s share the ranks 1 and 2; of three the largest has (3 - 3/8) / (3 + 1/4) = 0.8077.
-
-    >>> day = pl.DataFrame({"date": [1, 1, 1, 1], "x": [2.0, 2.0, 5.0, None]})
-    >>> rank(day, "x").to_list()
-    [1.5, 1.5, 3.0, None]
-    >>> rank(day, "x", method="percentile").to_list()
-    [0.5, 0.5, 1.0, None]
-    >>> rank(day, "x", method="normal").round(4).to_list()
-    [-0.3957, -0.3957, 0.8694, None]
-    """
-    if method not in _kernels.RANK_METHODS:
-        raise DefinitionError(
-            f"method is {method!r}; expected one of {', '.join(map(repr, _kernels.RANK_METHODS))}."
-        )
-    groups = None if by is None else _codes(frame[by])
-    found = _kernels.rank(
-        _column(frame, column), date_offsets(frame), method=method, groups=groups, n_threads=n_threads
-    )
-    return unknown_as_null(column, found)
-
-
-def date_offsets(frame: pl.DataFrame) -> NDArray[np.int64]:
-    """Return where each date of a sorted frame begins, and where the last one ends.
-
-    Examples
-    --------
-    >>> date_offsets(pl.DataFrame({"date": [1, 1, 4]})).tolist()
-    [0, 2, 3]
-    """
-    dates = frame["date"]
-    if not dates.is_sorted():
-        raise DataError("a cross-section needs a frame sorted by date. Sort it with .sort('date').")
-    days = (dates.cast(pl.Int32) if dates.dtype == pl.Date else dates).to_numpy()
-    begins = np.flatnonzero(days[1:] != days[:-1]) + 1
-    return np.concatenate([[0], begins, [frame.height]] if frame.height else [[0]]).astype(np.int64)
-
-
-@overload
-def _column(frame: pl.DataFrame, name: str) -> _kernels.Column: ...
-@overload
-def _column(frame: pl.DataFrame, name: str | None) -> _kernels.Column | None: ...
-def _column(frame: pl.DataFrame, name: str | None) -> _kernels.Column | None:
-    """Return the Arrow buffers of a column, without a copy unless it is of another type or in pieces."""
-    if name is None:
-        return None
-    series = frame[name].cast(pl.Float64)
-    if not series.null_count():
-        return _kernels.Column(series.to_numpy())
-    array = series.rechunk().to_arrow()
-    bits, values = array.buffers()
-    rows = slice(array.offset, array.offset + len(array))
-    return _kernels.Column(
-        np.frombuffer(values, np.float64)[rows], np.frombuffer(bits, np.uint8), array.offset
-    )
-
-
 def _deviations(deviations: float | None) -> float:
     return float("nan") if deviations is None else deviations
-
-
-def _codes(groups: pl.Series) -> NDArray[np.int32]:
-    """Return a number from 0 for each group, close together; -1 where unknown."""
-    if groups.dtype.is_integer() and groups.is_between(0, MAX_PLAIN_CODE).all():
-        numbers = groups
-    elif isinstance(groups.dtype, pl.Enum):
-        numbers = groups.to_physical()
-    else:
-        names = groups.cast(pl.String)
-        # A hash of the names is faster than their rank.
-        numbers = names.cast(pl.Enum(names.drop_nulls().unique().sort())).to_physical()
-    return numbers.cast(pl.Int32).fill_null(-1).to_numpy()
-
-
-def _mask(frame: pl.DataFrame, column: str | None) -> NDArray[np.uint8] | None:
-    if column is None:
-        return None
-    flags = frame[column]
-    return (flags.fill_null(value=False) if flags.null_count() else flags).to_numpy().view(np.uint8)
 
 
 def _reasons(status: NDArray[np.int8]) -> pl.Series:
