@@ -307,6 +307,28 @@ def test_show_writes_csv_that_reads_back(scored):
     assert got.height == 3
 
 
+def test_show_as_csv_has_every_row_and_the_unknown_last(tmp_path):
+    """A file of more than the 25 rows that a screen shows, one of them of a company nobody knows."""
+    ids = [f"a{n:02d}" for n in range(30)]
+    shares = {"asset_id": ids, "share": [n / 100 for n in range(30)], "scope": ["ai"] * 30,
+              "period_end": [date(2023, 9, 30)] * 30, "available_at": [date(2023, 11, 1)] * 30}  # fmt: skip
+    theta = {
+        "asset_id": ["unknown"],
+        "share": [0.5],
+        "available_at": [date(2023, 1, 1)],
+        "provenance": ["assumed"],
+    }
+    tables = kf.Tables(ai_revenue_share=shares, ai_capex_share=theta)
+    path = kf.write_scores(
+        kf.AIInfrastructureExposure().compute(tables, ["2024-01-31"]), tmp_path / "scores.parquet"
+    )
+    done = run(tmp_path, "show", path, "--csv")
+    got = pl.read_csv(io.StringIO(done.stdout), schema=kf.schema.SCORES.polars)
+    assert got["asset_id"].to_list() == [*reversed(ids), "unknown"]
+    assert len(run(tmp_path, "show", path, "--csv", "--top", "4").stdout.splitlines()) == 5
+    assert "1 of 31 assets have no known exposure on 2024-01-31" in run(tmp_path, "show", path).stderr
+
+
 def test_show_refuses_a_date_that_was_not_computed(scored):
     message = one_line_error(run(scored.parent, "show", scored, "--date", "2024-02-01", code=1))
     assert "no scores for 2024-02-01; the nearest computed date is 2024-01-31" in message

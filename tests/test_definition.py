@@ -357,3 +357,22 @@ def test_a_path_in_place_of_a_definition_is_refused():
         KifactorsError, match=r"definition is a str; expected a FactorDefinition. Read a file"
     ):
         kf.AIInfrastructureExposure("definition.toml")
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("Time", "lag_days"),
+        ("Time", "max_age_days"),
+        ("Time", "tie_expiry_days"),
+        ("Time", "fx_max_age_days"),
+        ("SupplierTies", "max_tiers"),
+    ],
+)
+@pytest.mark.parametrize("value", [10**9, 2**63, 2**70])
+def test_numbers_no_calendar_holds_are_refused(part, name, value):
+    """Days are counted in 32 bits: "never", written as a billion days, would come round to the past."""
+    with pytest.raises(
+        DefinitionError, match=rf"{name} = {value} is not allowed; expected a whole number .* <= "
+    ):
+        getattr(kf.definition, part)(**{name: value})

@@ -190,6 +190,18 @@ def test_wide_has_a_row_for_every_date_and_a_column_for_every_asset(made):
     assert made.wide("role").rows()[-1] == (LAST, "pioneer", "unknown", "tool_supplier")
 
 
+def test_an_asset_named_like_the_first_column_of_wide_is_told():
+    theta = {
+        "asset_id": ["date"],
+        "share": [0.0],
+        "available_at": [date(2023, 1, 1)],
+        "provenance": ["assumed"],
+    }
+    scores = kf.AIInfrastructureExposure().compute(kf.Tables(ai_capex_share=theta), ["2024-01-31"])
+    with pytest.raises(kf.KifactorsError, match="an asset has the id 'date'"):
+        scores.wide()
+
+
 @pytest.mark.parametrize("column", ["exposur", "date", "asset_id"])
 def test_a_column_that_scores_do_not_have_is_refused(made, column):
     for call in (made.wide, lambda name: made.top(by=name)):
