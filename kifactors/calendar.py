@@ -130,7 +130,7 @@ def score_dates(dates: DatesLike) -> pl.Series:
         raise DateError("dates is empty. Give at least one score date.")
     if series.null_count():
         raise DateError("dates holds a null. Drop it.")
-    broken = np.diff(series.to_numpy()) <= np.timedelta64(0)
+    broken = np.diff(series.to_numpy()) <= np.timedelta64(0, "D")
     if broken.any():
         at = int(broken.argmax()) + 1
         raise DateError(
