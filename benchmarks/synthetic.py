@@ -53,7 +53,7 @@ def _fundamentals(names: pl.Series, facts: int, rng: np.random.Generator) -> pl.
         [[date(y, m, d) for m, d in ((3, 31), (6, 30), (9, 30), (12, 31))] for y in
          range(FIRST_YEAR, FIRST_YEAR + quarters // 4 + 2)], "datetime64[D]")  # fmt: skip
     end = ends[year - FIRST_YEAR, part]
-    filed = end + rng.integers(25, 80, end.size)
+    filed = end + rng.integers(25, 80, end.size).astype("timedelta64[D]")
     size = rng.lognormal(19, 1.5, len(names))[company]
     value = size * (part + 1) / 4 * rng.lognormal(0, 0.2, end.size)
     both = [
@@ -105,7 +105,7 @@ def _ties(names: pl.Series, ties: int, rng: np.random.Generator) -> pl.DataFrame
             "customer_label": names.gather(customer),
             "revenue_share": rng.uniform(0.1, 0.45, supplier.size),
             "period_end": end,
-            "available_at": end + 60,
+            "available_at": end + np.timedelta64(60, "D"),
         }
     ).with_columns(pl.col("period_end", "available_at").cast(pl.Date))
     return frame.unique(["supplier_id", "customer_label", "period_end"], keep="first", maintain_order=True)
@@ -114,7 +114,7 @@ def _ties(names: pl.Series, ties: int, rng: np.random.Generator) -> pl.DataFrame
 def _membership(names: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
     parts = []
     for index, size in (("large", len(names) // 10), ("technology", len(names) // 50)):
-        start = np.datetime64("2010-01-01") + rng.integers(0, 3000, size)
+        start = np.datetime64("2010-01-01") + rng.integers(0, 3000, size).astype("timedelta64[D]")
         parts.append(
             pl.DataFrame({"asset_id": names.sample(size, seed=size), "start": start}).with_columns(
                 pl.col("start").cast(pl.Date), index_id=pl.lit(index)
