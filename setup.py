@@ -68,4 +68,7 @@ generic = cythonize(
     force=DEBUG,
 )
 
-setup(ext_modules=[*generic, *levelled(generic)])
+setup(
+    ext_modules=[*generic, *levelled(generic)],
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+)
