@@ -6,11 +6,12 @@ residual on 25 industries and ln(market cap), weights sqrt(market cap); subtract
 the standard deviation.
 """
 
+from functools import cache
 from itertools import pairwise
 
-import numba
 import numpy as np
 import polars as pl
+from alternatives import optional
 from measure import Case
 
 import kifactors as kf
@@ -39,9 +40,9 @@ def _of_size(dates: int, assets: int) -> list[Case]:
             "kifactors": lambda: with_kernel(frame, None, 1),
             "kifactors, two threads": lambda: with_kernel(frame, None, 2),
             "numpy per date": lambda: with_numpy(frame, deviations=False),
-            "numba per date": lambda: with_numba(frame),
             "polars over": lambda: with_polars(frame, deviations=False),
-        },
+        }
+        | ({"numba per date": lambda: with_numba(frame)} if optional("numba") else {}),
         rtol=RTOL,
         targets={"numpy per date": 7.0, "polars over": 12.0},
         traffic=traffic,
@@ -169,11 +170,15 @@ def with_numba(frame: pl.DataFrame) -> np.ndarray:
     """Compile the loop of the numpy way."""
     values = np.array([frame[n].to_numpy() for n in NAMES])
     others = (frame[n].to_numpy() for n in ("cap", "ln_cap", "root_cap", "industry"))
-    return _numba_scores(values, *others, kf.cross_section.date_offsets(frame))
+    return _compiled()(values, *others, kf.cross_section.date_offsets(frame))
 
 
-@numba.njit(cache=False)
-def _numba_scores(values, cap, ln_cap, root, industry, offsets):
+@cache
+def _compiled():
+    return optional("numba").njit(_scores)
+
+
+def _scores(values, cap, ln_cap, root, industry, offsets):
     out = np.full(cap.size, np.nan)
     for d in range(offsets.size - 1):
         a, b = offsets[d], offsets[d + 1]

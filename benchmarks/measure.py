@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-PACKAGES = ("kifactors", "numpy", "polars", "pandas", "pyarrow", "scipy", "numba")
+PACKAGES = ("kifactors", "numpy", "polars", "pandas", "pyarrow", "scipy", "numba", "duckdb", "toraniko")
 
 
 @dataclass(frozen=True)

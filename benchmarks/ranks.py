@@ -1,20 +1,29 @@
 """Average ranks per date; one value in fifty is unknown."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import sql
+from alternatives import optional
 from measure import Case
-from scipy.stats import rankdata
 
 import kifactors as kf
+
+# The window of a value is the values equal to it: one sort of a date instead of two.
+SQL = """
+SELECT row, rank() OVER date_x + (count(*) OVER (date_x RANGE BETWEEN CURRENT ROW AND CURRENT ROW) - 1) / 2 AS value
+FROM panel WHERE x IS NOT NULL WINDOW date_x AS (PARTITION BY date ORDER BY x)
+"""
 
 
 def cases(*, quick: bool) -> list[Case]:
     """Return the case."""
     dates, assets = (100, 1000) if quick else (2500, 3000)
     frame = panel(dates, assets)
+    stats = optional("scipy.stats")
     as_pandas = pd.DataFrame({"date": frame["date"].to_numpy(), "x": frame["x"].to_numpy()})
     return [
         Case(
@@ -24,8 +33,9 @@ def cases(*, quick: bool) -> list[Case]:
                 "kifactors, two threads": lambda: kf.cross_section.rank(frame, "x", n_threads=2),
                 "polars rank over": lambda: frame.select(pl.col("x").rank("average").over("date"))["x"],
                 "pandas groupby rank": lambda: as_pandas.groupby("date")["x"].rank(),
-                "scipy rankdata per date": lambda: with_scipy(frame),
-            },
+            }
+            | ({} if stats is None else {"scipy rankdata per date": lambda: per_date(stats.rankdata, frame)})
+            | sql.ways(SQL, rows=frame.height, panel=frame.with_row_index("row")),
             rtol=0.0,
             targets={"polars rank over": 5.0},
             traffic=frame.height * 16,
@@ -42,7 +52,7 @@ def panel(dates: int, assets: int) -> pl.DataFrame:
     return frame.with_columns(pl.col("x").fill_nan(None))
 
 
-def with_scipy(frame: pl.DataFrame) -> np.ndarray:
+def per_date(rankdata: Callable[[np.ndarray], np.ndarray], frame: pl.DataFrame) -> np.ndarray:
     """Rank the known values of each date."""
     x = frame["x"].to_numpy()
     out = np.full(x.size, np.nan)
