@@ -17,7 +17,7 @@ for variable in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 from measure import Timing, as_rows, bandwidth, environment, measure, show  # noqa: E402
 
 HERE = Path(__file__).parent
-MODULES = ("cross_section", "ranks", "asof_join", "propagation", "whole_factor", "update")
+MODULES = ("cross_section", "standardize", "ranks", "asof_join", "propagation", "whole_factor", "update")
 
 HEAD = """# Benchmarks
 
