@@ -1,12 +1,13 @@
 """Run all benchmarks: python benchmarks/run.py [--quick] [--only NAME].
 
-One thread unless a way says otherwise. Writes RESULTS.md and results.json beside this file, unless it is a quick or a
-partial run.
+One thread unless a way says otherwise; tables of their own for peak memory and scaling. Writes RESULTS.md and
+results.json beside this file, unless it is a quick or a partial run.
 """
 
 import argparse
 import json
 import os
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from pathlib import Path
 for variable in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
+from alternatives import optional  # noqa: E402
 from measure import Timing, as_rows, bandwidth, environment, measure, show  # noqa: E402
 
 HERE = Path(__file__).parent
 MODULES = ("cross_section", "standardize", "ranks", "asof_join", "propagation", "whole_factor", "update")
+# Measured otherwise, and written as tables of their own.
+TABLES = ("memory", "scaling")
 
 HEAD = """# Benchmarks
 
@@ -34,29 +38,38 @@ def main() -> None:
     """Measure, print, write."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
-    options.add_argument("--only", choices=MODULES, help="one kind of work")
+    options.add_argument("--only", choices=(*MODULES, *TABLES), help="one kind of work")
     chosen = options.parse_args()
     speed = bandwidth()
     about = environment()
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     found: list[list[Timing]] = []
-    for name in MODULES if chosen.only is None else (chosen.only,):
-        for case in import_module(name).cases(quick=chosen.quick):
+    for name in _chosen(MODULES, chosen.only):
+        module = optional(name)
+        for case in module.cases(quick=chosen.quick) if module else ():
             found.append(measure(case, bandwidth=speed))
             show(found[-1])
+    tables = {name: import_module(name) for name in _chosen(TABLES, chosen.only)}
+    rows = {name: table.results(quick=chosen.quick) for name, table in tables.items()}
     if chosen.quick or chosen.only:
         return
-    (HERE / "RESULTS.md").write_text(markdown(found, speed, about))
+    others = "".join(f"\n{table.markdown(rows[name])}" for name, table in tables.items())
+    (HERE / "RESULTS.md").write_text(markdown(found, speed, about) + others)
     content = {
         "environment": about,
         "bandwidth": speed,
         "timings": [row for case in found for row in as_rows(case)],
+        **{name: [asdict(row) for row in some] for name, some in rows.items()},
     }
     (HERE / "results.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
+def _chosen(names: tuple[str, ...], only: str | None) -> list[str]:
+    return [name for name in names if only in (None, name)]
+
+
 def markdown(found: list[list[Timing]], speed: float, about: dict[str, str]) -> str:
-    """Return the results as one table."""
+    """Return the timings as one table, and what they depend on."""
     lines = [
         HEAD.format(bandwidth=speed / 1e9)
         + "| work | way | median ms | least ms | ratio | wanted | floor | difference |",
