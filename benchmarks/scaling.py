@@ -36,6 +36,7 @@ TIES = (10_000, 50_000, 200_000, 1_000_000, 5_000_000)
 FEW_ASSETS, FEW_DATES = 1000, 250
 MOST = 1.05
 CUSTOMERS = 10
+DELTA, TOLERANCE = 0.5, 1e-10
 # Every size has the same years to look back on: dates are spread evenly over these days.
 SPAN = kf.calendar.days("2014-07-01", "2028-06-30")
 
@@ -139,7 +140,7 @@ def compute(dates: int, assets: int) -> Work:
 def propagation(ties: int) -> Work:
     """Return a run on a random network."""
     graph, theta, disclosed = network(ties // CUSTOMERS)
-    spec = kf.definition.SupplierTies(delta=0.5, tolerance=1e-10)
+    spec = kf.definition.SupplierTies(delta=DELTA, tolerance=TOLERANCE)
     return lambda: kf.graph.propagate(graph, theta=theta, disclosed=disclosed, ties=spec, n_threads=1)
 
 
