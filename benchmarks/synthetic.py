@@ -55,13 +55,15 @@ def _fundamentals(names: pl.Series, facts: int, rng: np.random.Generator) -> pl.
     end = ends[year - FIRST_YEAR, part]
     filed = end + rng.integers(25, 80, end.size).astype("timedelta64[D]")
     size = rng.lognormal(19, 1.5, len(names))[company]
-    value = size * (part + 1) / 4 * rng.lognormal(0, 0.2, end.size)
+    # Each flow varies on its own: were their ratio constant, abnormal capex would be nothing but rounding.
+    flows = {metric: factor * size * (part + 1) / 4 * rng.lognormal(0, 0.2, end.size)
+             for metric, factor in (("capex", 0.1), ("revenue", 1.0))}  # fmt: skip
     both = [
         pl.DataFrame(
             {"asset_id": names.gather(company), "period_start": start, "period_end": end, "available_at": filed,
-             "value": value * factor}
+             "value": value}
         ).with_columns(metric=pl.lit(metric), currency=pl.lit("USD"))
-        for metric, factor in (("capex", 0.1), ("revenue", 1.0))
+        for metric, value in flows.items()
     ]  # fmt: skip
     days = pl.col("period_start", "period_end", "available_at")
     return pl.concat(both).with_columns(days.cast(pl.Date))
