@@ -11,14 +11,19 @@ INDUSTRIES = 25
 FIRST_YEAR = 2014
 
 
-def tables(assets: int, dates: pl.Series, *, ties: int, facts: int, seed: int = 0) -> kf.Tables:
-    """Return tables of about that many ties and facts, and a universe with industries and market caps."""
+def tables(
+    assets: int, dates: pl.Series, *, ties: int, facts: int, spenders: float = 0.01, seed: int = 0
+) -> kf.Tables:
+    """Return tables of about that many ties and facts, and a universe with industries and market caps.
+
+    spenders : share of the assets that have an AI share of capex (theta); never fewer than five assets.
+    """
     rng = np.random.default_rng(seed)
     names = pl.Series([f"cik:{n:010d}" for n in range(assets)])
     return kf.Tables(
         universe=_universe(names, dates, rng),
         fundamentals=_fundamentals(names, facts, rng),
-        ai_capex_share=_shares(names, max(5, assets // 100), rng),
+        ai_capex_share=_shares(names, max(5, round(spenders * assets)), rng),
         ai_revenue_share=_revenue_shares(names, max(5, assets // 50), rng),
         revenue_ties=_ties(names, ties, rng),
         index_membership=_membership(names, rng),
