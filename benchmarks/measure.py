@@ -26,6 +26,7 @@ class Case:
     targets : the ratio to reach against a way.
     traffic : bytes that must be read and written at least; 0 if nobody knows.
     rounds : how often each way runs.
+    limit : the most seconds that our way may take.
     """
 
     title: str
@@ -34,11 +35,12 @@ class Case:
     targets: dict[str, float] = field(default_factory=dict)
     traffic: int = 0
     rounds: int = 5
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one way took: seconds, and the ratio of its median to ours."""
+    """How long one way took: seconds, the ratio of its median to ours, and what was to be reached."""
 
     case: str
     way: str
@@ -48,6 +50,16 @@ class Timing:
     target: float | None
     difference: float
     floor_distance: float | None
+    limit: float | None
+
+    def wanted(self) -> str:
+        """Say what was to be reached, and whether it was; empty if nothing was."""
+        goals = []
+        if self.target is not None:
+            goals.append(f"{self.target:g}" + ("" if self.ratio >= self.target else " (not reached)"))
+        if self.limit is not None:
+            goals.append(f"{self.limit:g} s" + ("" if self.median <= self.limit else " (not reached)"))
+        return ", ".join(goals)
 
 
 def measure(case: Case, *, bandwidth: float | None = None) -> list[Timing]:
@@ -80,6 +92,7 @@ def measure(case: Case, *, bandwidth: float | None = None) -> list[Timing]:
             target=case.targets.get(name),
             difference=differences[name],
             floor_distance=statistics.median(times[name]) / floor if floor else None,
+            limit=case.limit if name == names[0] else None,
         )
         for name in names
     ]
@@ -89,9 +102,7 @@ def show(timings: list[Timing]) -> None:
     """Print one case."""
     print(f"\n{timings[0].case}")
     for t in timings:
-        goal = (
-            "" if t.target is None else f"  (wanted {t.target:g}: {'yes' if t.ratio >= t.target else 'NO'})"
-        )
+        goal = f"  wanted {t.wanted()}" if t.wanted() else ""
         print(
             f"  {t.way:28} median {t.median * 1e3:9.1f} ms  min {t.least * 1e3:9.1f} ms  ratio {t.ratio:7.1f}{goal}"
         )

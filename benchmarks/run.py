@@ -77,12 +77,9 @@ def markdown(found: list[list[Timing]], speed: float, about: dict[str, str]) -> 
     ]
     for case in found:
         for t in case:
-            wanted = (
-                "" if t.target is None else f"{t.target:g}{'' if t.ratio >= t.target else ' (not reached)'}"
-            )
             floor = "" if t.floor_distance is None else f"{t.floor_distance:.0f}x"
             lines.append(
-                f"| {t.case} | {t.way} | {t.median * 1e3:.1f} | {t.least * 1e3:.1f} | {t.ratio:.1f} | {wanted} | {floor} "
+                f"| {t.case} | {t.way} | {t.median * 1e3:.1f} | {t.least * 1e3:.1f} | {t.ratio:.1f} | {t.wanted()} | {floor} "
                 f"| {t.difference:.0e} |"
             )
     return "\n".join(lines) + "\n\n" + ", ".join(f"{name} {value}" for name, value in about.items()) + ".\n"
