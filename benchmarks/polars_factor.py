@@ -4,10 +4,11 @@ All dates at once: vintages are spells of validity, intersected by joins; `join_
 network of all dates is one sparse block diagonal matrix. Descriptors are worked out only for who can have one (spenders,
 covered suppliers, index members); everybody else is 0 or null by definition.
 
-Rules and numbers are those of METHODOLOGY and of a `FactorDefinition`. Left out, and refused where a table shows it:
-guidance, tie disclosures, `ai_share` of a tie, weights of indices, other currencies than one, an estimation universe,
-assets that the universe lacks on a date; dense scaling and `max_tiers`. Of facts it asks that a company has one fact of a
-kind (year, quarter, year to date of so many quarters) per period end, and ends more than 40 days apart.
+Rules and numbers are those of METHODOLOGY and of a `FactorDefinition`. Left out, and refused where it would matter:
+guidance, tie disclosures, anonymous customers, `ai_share` of a tie, weights of indices, a second currency, an estimation
+universe, data of assets that the universe lacks; dense scaling, `max_tiers` and `uncovered = "zero"`. All six tables of
+`benchmarks/synthetic.py` are needed. Of a company it asks, unchecked, for one fact of a kind (year, quarter, year to date
+of so many quarters) per period end, and for ends more than 40 days apart. Not made: tickers, diagnostics, digests.
 """
 
 from datetime import timedelta
@@ -28,9 +29,9 @@ TABLES = {
     "universe", "fundamentals", "ai_capex_share", "ai_revenue_share", "revenue_ties", "index_membership",
 }  # fmt: skip
 CAPEX = ("capex_to_revenue", "abnormal_capex", "capex_pool_share", "guided_capex")
+TIES = ("ai_revenue", "demand_growth")
 PILLARS = ("capex_intensity", "supplier_ties", "index_membership")
 COLUMNS = [name for name in kf.schema.SCORES.polars if name != "ticker"]
-TIES = ("ai_revenue", "demand_growth")
 DAYS_PER_YEAR = 365.25
 FLOOR = 1e-12
 
@@ -52,6 +53,9 @@ def compute(
     tables: dict[str, pl.DataFrame], dates: pl.Series, definition: kf.FactorDefinition
 ) -> pl.DataFrame:
     """Return the columns of `Scores.to_polars()` but for the ticker, from prepared tables."""
+    spec = definition.supplier_ties
+    if definition.scaling.method != "sparse" or (spec.max_tiers, spec.uncovered) != (None, "unknown"):
+        raise NotImplementedError("the baseline knows sparse scaling, all tiers and unknown suppliers only.")
     panel = Panel(tables["universe"].filter(pl.col("date").is_in(dates.implode())))
     spenders = capex_intensity(tables, panel, dates, definition)
     covered = supplier_ties(tables, panel, spenders, dates, definition)
@@ -64,20 +68,17 @@ def compute(
         economic_exposure(pl.col(f"ai_revenue{end}")).alias(f"exposure{end}") for end in ("", "_low", "_high")
     )
     frame = attach(frame, index_membership(tables, panel, frame, dates, definition))
-    known = tables["index_membership"]["available_at"].min() + timedelta(days=definition.time.lag_days)
-    frame = frame.with_columns(
-        pl.when(pl.col("date") >= known).then(
-            pl.col("index_relevance", "score_index_membership").fill_null(0.0)
-        )
-    )
+    frame = frame.with_columns(_outside_is_zero(tables["index_membership"], definition.time.lag_days))
     return composite(panel, frame, definition)
 
 
 def _refuse(frames: dict[str, pl.DataFrame]) -> None:
+    """Raise rather than give numbers that leave something out."""
     unknown = {name for name, frame in frames.items() if frame.height} - TABLES - {"assets"}
     unknown |= {"ai_share"} & {*frames["revenue_ties"].columns}
     unknown |= {"weight"} & {*frames["index_membership"].columns}
     unknown |= {"estimation"} & {*frames["universe"].columns}
+    unknown |= {"anonymous customers"} if frames["revenue_ties"]["customer_id"].has_nulls() else set()
     if unknown or frames["fundamentals"]["currency"].n_unique() > 1:
         raise NotImplementedError(f"the baseline knows one currency and no {sorted(unknown)}.")
 
@@ -336,9 +337,6 @@ def ties_in_force(
     sets = counting(sets, time.lag_days, ["supplier_id"])
     edges = on_dates(sets, dates, ["supplier_id"], time.tie_expiry_days)
     edges = edges.explode("customer_id", "revenue_share")
-    named = edges.filter(pl.col("customer_id").is_not_null())
-    if named.height < edges.height:
-        raise NotImplementedError("the baseline knows no anonymous customers.")
     return pl.DataFrame(
         {
             "supplier": panel.rows(edges, "supplier_id"),
@@ -436,6 +434,13 @@ def index_membership(
     )
 
 
+def _outside_is_zero(table: pl.DataFrame, lag_days: int) -> pl.Expr:
+    """Return the columns of pillar C: 0 outside every index, null before any membership is known."""
+    known = table["available_at"].min() + timedelta(days=lag_days)
+    columns = pl.col("index_relevance", "score_index_membership")
+    return pl.when(pl.col("date") >= known).then(columns.fill_null(0.0)).name.keep()
+
+
 def _others(x: pl.Expr) -> pl.Expr:
     """Return the sum of the other members; before and after, for total less own would cancel."""
     index = ["date", "index_id"]
@@ -473,18 +478,18 @@ def composite(panel: Panel, frame: pl.DataFrame, definition: kf.FactorDefinition
     spec, e = definition.composite, pl.col("exposure")
     pillars = {name: (pl.col(f"score_{name}"), getattr(spec, name)) for name in PILLARS}
     raw = pl.sum_horizontal(score.fill_null(0.0) * weight for score, weight in pillars.values())
-    known = frame.filter(e.is_not_null()).with_columns(raw=raw).with_columns(
-        score=standardized(definition.scaling.clip)
-    )  # fmt: skip
+    known = frame.filter(e.is_not_null()).with_columns(raw=raw)
+    known = known.with_columns(score=standardized(definition.scaling.clip))
     known, fitted = neutralized(panel, known)
     frame = attach(frame, known.select("row", "score", "neutral_score"))
     tools, pioneers = (pl.col(f"score_{name}") for name in ("supplier_ties", "capex_intensity"))
-    return frame.with_columns(
+    frame = frame.with_columns(
         score_fitted=pl.Series(fitted).fill_nan(None),
         tools_minus_pioneers=pl.when(e.is_not_null()).then(tools.fill_null(0.0) - pioneers.fill_null(0.0)),
         coverage=pl.sum_horizontal(s.is_not_null() * w for s, w in pillars.values()).clip(0.0, 1.0),
         role=role(spec.role_threshold),
-    ).select(pl.col(COLUMNS).exclude("asset_id", "role"), pl.col("asset_id", "role").cast(pl.String)).select(COLUMNS)  # fmt: skip
+    )
+    return frame.select(COLUMNS).cast({"asset_id": pl.String, "role": pl.String})
 
 
 def standardized(clip: float) -> pl.Expr:
