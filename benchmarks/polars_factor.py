@@ -1,14 +1,15 @@
 """The whole factor in polars, numpy and scipy: what a careful quant would write without this library.
 
 All dates at once: vintages are spells of validity, intersected by joins; `join_asof` finds what counts on a date; the
-network of all dates is one sparse block diagonal matrix. Descriptors are worked out only for who can have one (spenders,
-covered suppliers, index members); everybody else is 0 or null by definition.
+network of all dates is one block diagonal sparse matrix. Descriptors are worked out only for who can have one: spenders,
+covered suppliers, members of an index. Everybody else is 0 or null by definition.
 
 Rules and numbers are those of METHODOLOGY and of a `FactorDefinition`. Left out, and refused where it would matter:
-guidance, tie disclosures, anonymous customers, `ai_share` of a tie, weights of indices, a second currency, an estimation
-universe, data of assets that the universe lacks; dense scaling, `max_tiers` and `uncovered = "zero"`. All six tables of
-`benchmarks/synthetic.py` are needed. Of a company it asks, unchecked, for one fact of a kind (year, quarter, year to date
-of so many quarters) per period end, and for ends more than 40 days apart. Not made: tickers, diagnostics, digests.
+guidance, tie disclosures, anonymous customers, `ai_share` of a tie, weights of indices, a second currency, an
+estimation universe, data of assets that the universe lacks; dense scaling, `max_tiers`, `uncovered = "zero"`. All six
+tables of `benchmarks/synthetic.py` are needed. Of a company it asks, unchecked, for one fact of a kind (year, quarter,
+year to date of so many quarters) per period end, and for ends more than 40 days apart. Not made: tickers, diagnostics,
+digests.
 """
 
 from datetime import timedelta

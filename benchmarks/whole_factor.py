@@ -1,4 +1,4 @@
-"""The whole factor, on prepared tables in memory: `AIInfrastructureExposure.compute`, and the same in polars and scipy."""
+"""The whole factor, on prepared tables in memory: `compute`, and the same in polars and scipy."""
 
 import polars as pl
 import polars_factor
@@ -7,8 +7,8 @@ from measure import Case
 
 import kifactors as kf
 
-# Both iterate to an error bound of 1e-10, and these networks are so sparse that both end on the fixed point itself: what
-# remains are sums added in another order.
+# Both iterate until an error bound of 1e-10, which is all that can be asked of other networks. Of these, whose chains
+# are short, both reach the limit, and what remains are sums added in another order.
 RTOL = 1e-14
 
 
