@@ -666,10 +666,10 @@ def python(*arguments: str, **environment: str) -> str:
 
 @pytest.mark.parametrize(("flag", "twin"), [("1", True), ("0", False), ("", False)])
 def test_the_environment_chooses_the_twin(flag, twin):
-    code = "from kifactors._kernels import _backend as b; print(b.level(), b.kernel('_graph').__name__)"
+    code = "from kifactors._kernels import _backend as b; print(b.level(), b.kernel('_asof').__name__)"
     level, name = python("-c", code, KIFACTORS_REFERENCE=flag).split()
     assert (level == "reference") == twin
-    assert name == ("kifactors._kernels._reference" if twin else "kifactors._kernels._graph")
+    assert name == ("kifactors._kernels._reference" if twin else "kifactors._kernels._asof")
 
 
 @pytest.mark.parametrize("level", _backend.available())

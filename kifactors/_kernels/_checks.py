@@ -20,7 +20,6 @@ __all__ = [
     "ints",
     "mask",
     "offsets_of",
-    "same_slice",
     "typed",
 ]
 
@@ -117,11 +116,3 @@ def in_order(
         raise ShapeError("the facts of an asset must be sorted by the day they became visible.")
     if not ((fact_slot >= slot_offsets[fact_asset]) & (fact_slot < slot_offsets[fact_asset + 1])).all():
         raise ShapeError("a fact points to a slot of another asset.")
-
-
-def same_slice(rows: Ints, customers: Ints, offsets: Ints) -> None:
-    """Check that no tie leads to another date."""
-    node = np.repeat(np.arange(rows.size - 1), np.diff(rows))
-    slices = np.searchsorted(offsets, node, side="right") - 1
-    if customers.size and not ((customers >= offsets[slices]) & (customers < offsets[slices + 1])).all():
-        raise ShapeError("a tie leads to a customer outside its own date.")

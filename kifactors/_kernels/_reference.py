@@ -13,11 +13,13 @@ __all__ = [
     "add_numbers",
     "add_texts",
     "composite_standardize",
+    "first_fault",
     "last_visible",
     "leave_one_out_mean",
     "locate",
     "propagate",
     "rank",
+    "scratch_sizes",
     "style_score",
     "trailing_twelve_months",
 ]
@@ -78,6 +80,23 @@ def leave_one_out_mean(
             out[s.start + i] = (w[others] * x[others]).sum() / total if total > 0 else 0.0
 
 
+def first_fault(rows: Any, customers: Any, flow: Floats, offsets: Any, most: float) -> int:
+    """Return the first node with a tie to another date or with flows that are no shares; else -1."""
+    for s in _slices(offsets, 0, len(offsets) - 1):
+        for i in range(s.start, s.stop):
+            own = slice(rows[i], rows[i + 1])
+            inside = (customers[own] >= s.start) & (customers[own] < s.stop)
+            if not (inside.all() and (flow[own] >= 0).all() and flow[own].sum() <= most):
+                return i
+    return -1
+
+
+def scratch_sizes(nodes: int, width: int, limited: bool) -> tuple[int, int]:  # noqa: FBT001
+    """Nothing is needed."""
+    del nodes, width, limited
+    return 0, 0
+
+
 def propagate(
     rows: Any,
     customers: Any,
@@ -85,35 +104,55 @@ def propagate(
     theta: Floats,
     disclosed: Floats,
     remainder: Floats,
+    start: Floats,
+    earlier: Any,
     offsets: Any,
     first: int,
     last: int,
     delta: float,
     tolerance: float,
     max_tiers: int,
-    scratch: Floats,
-    out: Floats,
+    passed: Floats,
+    revenue: Floats,
+    fresh: Floats,
+    changes: Floats,
+    moving: Floats,
+    lines: Any,
+    residual: Floats,
     error: Floats,
     sweeps: Any,
 ) -> None:
-    """Plain iteration of r = max(s, remainder + W (theta + delta (1 - theta) r)) with a dense W."""
-    del scratch
-    for d, s in enumerate(_slices(offsets, first, last), start=first):
-        n = s.stop - s.start
-        W = np.zeros((n, n))
-        for i in range(n):
-            for k in range(rows[s.start + i], rows[s.start + i + 1]):
-                W[i, customers[k] - s.start] += flow[k]
-        r, error[d], sweeps[d] = disclosed[s].copy(), 1.0, 0
-        while sweeps[d] != max_tiers:
-            x = remainder[s] + W @ (theta[s] + delta * (1 - theta[s]) * r)
-            new = np.minimum(1.0, np.maximum(disclosed[s], x))
-            error[d] = np.abs(new - r).max(initial=0.0) * delta / (1 - delta)
-            r = new
-            sweeps[d] += 1
-            if error[d] < tolerance:
-                break
-        out[s] = r
+    """Plain iteration of r = max(s, remainder + W (theta + delta (1 - theta) r)) with a dense W, column by column."""
+    del passed, fresh, changes, moving, lines
+    dates, width = len(offsets) - 1, residual.shape[1]
+    for unit in range(first, last):
+        group, d = divmod(unit, dates)
+        a, b = offsets[d], offsets[d + 1]
+        W = np.zeros((b - a, b - a))
+        for i in range(a, b):
+            for k in range(rows[i], rows[i + 1]):
+                W[i - a, customers[k] - a] += flow[k]
+        for k in range(width if b > a else 0):
+            x, s, rest, out = (
+                v[group].reshape(-1, width)[:, k] for v in (theta, disclosed, remainder, revenue)
+            )
+            r = s[a:b].copy()
+            if len(start):
+                r = np.maximum(r, start[group].reshape(-1, width)[a:b, k])
+            if len(earlier):
+                has = earlier[a:b] >= 0
+                r[has] = np.maximum(s[a:b], out[earlier[a:b]])[has]
+            residual[unit, k], error[unit, k], sweeps[unit, k] = 1.0, 1.0, 0
+            while sweeps[unit, k] != max_tiers:
+                new = rest[a:b] + W @ (x[a:b] + delta * (1 - x[a:b]) * r)
+                new = np.minimum(1.0, np.maximum(s[a:b], new))
+                residual[unit, k] = np.abs(new - r).max()
+                error[unit, k] = residual[unit, k] * delta / (1 - delta)
+                sweeps[unit, k] += 1
+                r = new
+                if error[unit, k] < tolerance:
+                    break
+            out[a:b] = r
 
 
 def style_score(

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from kifactors.errors import DefinitionError
 
-__all__ = ["over_slices", "thread_count"]
+__all__ = ["over_slices", "thread_count", "together"]
 
 # Below this many elements a thread costs more than it saves.
 SMALL = 200_000
@@ -43,4 +43,15 @@ def over_slices(
     cuts = [n_slices * k // threads for k in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(work, a, b) for a, b in pairwise(cuts)]:
+            done.result()
+
+
+def together(work: Callable[[], None], *, size: int, n_threads: int | None = None) -> None:
+    """Call the same work on every thread; it shares itself out, and what there is of it is done once."""
+    threads = thread_count(n_threads)
+    if threads <= 1 or size < SMALL:
+        work()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work) for _ in range(threads)]:
             done.result()
