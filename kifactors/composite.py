@@ -7,6 +7,7 @@ import polars as pl
 from kifactors.cross_section import composite_standardize, neutralize, style_score
 from kifactors.definition import FactorDefinition
 from kifactors.pillars import economic_exposure
+from kifactors.schema import ROLES
 
 __all__ = ["Combined", "combine"]
 
@@ -162,18 +163,23 @@ def _role(definition: FactorDefinition) -> pl.Expr:
     threshold = definition.composite.role_threshold
     spends = (threshold <= P).fill_null(value=False)
     earns = (threshold <= R).fill_null(value=False)
+
+    def named(role: str) -> pl.Expr:
+        # Codes while the choice is made; texts for millions of rows cost more than all the rest.
+        return pl.lit(role, pl.Enum(ROLES))
+
     return (
         pl.when(pl.col("exposure").is_null())
-        .then(pl.lit("unknown"))
+        .then(named("unknown"))
         .when(spends & earns)
-        .then(pl.lit("both"))
+        .then(named("both"))
         .when(spends)
-        .then(pl.lit("pioneer"))
+        .then(named("pioneer"))
         .when(earns)
-        .then(pl.lit("tool_supplier"))
+        .then(named("tool_supplier"))
         .when((C > 0).fill_null(value=False))
-        .then(pl.lit("index_only"))
-        .otherwise(pl.lit("none"))
+        .then(named("index_only"))
+        .otherwise(named("none"))
         .alias("role")
     )
 

@@ -67,9 +67,9 @@ def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: fl
     ]
     nodes = extended(nodes.select(KEY), pl.concat(ends))
     rows = Rows(nodes)
-    numbers = {end: pl.Series(rows.of(named, asset_id=f"{end}_id")) for end in ("supplier", "customer")}
-    edges = named.with_columns(**numbers).sort("supplier", "customer", "customer_label")
-    supplier = edges["supplier"].to_numpy()
+    supplier, customer = (rows.of(named, asset_id=f"{end}_id") for end in ("supplier", "customer"))
+    order = _in_order(supplier, customer, named["customer_label"])
+    edges, supplier, customer = named[pl.Series(order)], supplier[order], customer[order]
     share = edges["revenue_share"].to_numpy()
     total = np.bincount(supplier, weights=share, minlength=nodes.height)
     scale = 1.0 / np.maximum(total, 1.0)
@@ -79,10 +79,23 @@ def tie_graph(ties: pl.DataFrame, nodes: pl.DataFrame, *, default_flow_share: fl
         nodes=nodes,
         offsets=date_offsets(nodes),
         rows=starts,
-        customers=edges["customer"].cast(pl.Int32).to_numpy(),
+        customers=customer.astype(np.int32),
         flow=share * ai_share * scale[supplier],
         undisclosed=1.0 - np.minimum(total, 1.0),
     )
+
+
+def _in_order(
+    supplier: NDArray[np.int64], customer: NDArray[np.int64], labels: pl.Series
+) -> NDArray[np.int64]:
+    """Return the order of ties by supplier, customer and label."""
+    ends = (supplier << 32) + customer
+    order = np.argsort(ends, kind="stable")
+    if (np.diff(ends[order]) > 0).all():
+        return order
+    # Labels matter only where a customer has several, and texts are slow to compare.
+    frame = pl.DataFrame({"ends": ends, "label": labels})
+    return frame.select(pl.arg_sort_by("ends", "label")).to_series().to_numpy().astype(np.int64)
 
 
 def propagate(

@@ -57,8 +57,14 @@ def extended(panel: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     absent = Rows(panel).of(rows) < 0
     if not absent.any():
         return panel
-    missing = rows.select(KEY).filter(pl.Series(absent)).unique()
-    return pl.concat([panel, missing], how="diagonal").sort(KEY)
+    missing = rows.select(KEY).filter(pl.Series(absent))
+    keys = [_sortable(frame) for frame in (panel, missing)]
+    if keys[0] is None or keys[1] is None:
+        return pl.concat([panel, missing.unique()], how="diagonal").sort(KEY)
+    added, once = np.unique(keys[1], return_index=True)
+    both = pl.concat([panel, missing[pl.Series(once)]], how="diagonal")
+    # Two sorted runs, which a stable sort merges.
+    return both[pl.Series(np.argsort(np.append(keys[0], added), kind="stable"))]
 
 
 class Rows:
@@ -105,6 +111,12 @@ def unknown_as_null(name: str, values: NDArray[np.float64]) -> pl.Series:
     known = np.packbits(~unknown, bitorder="little")
     array = pa.Array.from_buffers(pa.float64(), values.size, [pa.py_buffer(known), pa.py_buffer(values)])
     return pl.Series(name, array)
+
+
+def _sortable(frame: pl.DataFrame) -> NDArray[np.int64] | None:
+    """Return integers that sort like (date, asset_id); None where ids are texts."""
+    codes = _codes(frame["asset_id"])
+    return None if codes is None else (_days(frame).astype(np.int64) << 32) + codes
 
 
 def _days(frame: pl.DataFrame) -> NDArray[np.int32]:

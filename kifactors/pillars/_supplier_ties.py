@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from kifactors import asof
 from kifactors.definition import FactorDefinition
-from kifactors.graph import TieGraph, propagate, tie_graph, weighted_customers
-from kifactors.panel import KEY, attach
+from kifactors.graph import propagate, tie_graph, weighted_customers
+from kifactors.panel import KEY, attach, extended
 from kifactors.schema import Tables
 
 __all__ = ["SupplierTieDescriptors", "supplier_ties"]
@@ -20,7 +20,7 @@ class SupplierTieDescriptors:
     """Result of `supplier_ties`.
 
     descriptors : (date, asset_id, ai_revenue, ai_revenue_low, ai_revenue_high, demand_growth).
-    convergence : (date, tie_sweeps, tie_error_bound), a row per date of `descriptors`.
+    convergence : (date, tie_sweeps, tie_error_bound), a row per date on which anything is known of anybody's revenue.
     """
 
     descriptors: pl.DataFrame
@@ -89,10 +89,15 @@ def supplier_ties(
     """
     time, spec = definition.time, definition.supplier_ties
     ties = asof.revenue_ties(tables.revenue_ties, tables.tie_disclosures, dates, time=time)
-    graph = tie_graph(ties, live, default_flow_share=spec.default_flow_share)
-    nodes = _node_inputs(tables, graph, capex, dates, definition)
+    known = _known(tables, dates, definition)
+    # Nothing flows to or from anybody else, so the graph does without them.
+    graph = tie_graph(ties, known, default_flow_share=spec.default_flow_share)
+    nodes = attach(
+        graph.nodes, known, capex.select(*KEY, "theta", "abnormal_capex").filter(pl.col("theta") > 0)
+    )
     theta, low, broad, growth = (
-        nodes[name].to_numpy() for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
+        nodes[name].fill_null(0.0).to_numpy()
+        for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
     )
     found = propagate(graph, theta=theta, disclosed=low, ties=spec, n_threads=n_threads)
     # The limit from r up is the limit from s up, and never below r by a rounding.
@@ -106,17 +111,15 @@ def supplier_ties(
         ties=replace(spec, max_tiers=None),
         n_threads=n_threads,
     )
-    covered = nodes["covered"] | (spec.uncovered == "zero")
     values = {
         "ai_revenue": found.revenue,
         "ai_revenue_low": found.revenue,
         "ai_revenue_high": upper.revenue,
         "demand_growth": weighted_customers(graph, growth),
     }
-    columns = [_where(covered, name, numbers) for name, numbers in values.items()]
-    frame = graph.nodes.with_columns(columns)
+    frame = attach(live.select(KEY), graph.nodes.with_columns(nodes["covered"], **_series(values)))
     return SupplierTieDescriptors(
-        attach(live.select(KEY), frame),
+        _with_uncovered(frame, spec.uncovered),
         graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
             tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
             tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
@@ -124,10 +127,8 @@ def supplier_ties(
     )
 
 
-def _node_inputs(
-    tables: Tables, graph: TieGraph, capex: pl.DataFrame, dates: pl.Series, definition: FactorDefinition
-) -> pl.DataFrame:
-    """theta, a, s and its undiscounted twin, and who is covered, aligned with the nodes of the graph."""
+def _known(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
+    """Return who is covered or discloses a share, sorted: covered, s and its undiscounted twin."""
     weights = definition.supplier_ties.scope_weights()
     scopes = [scope for scope, weight in weights.items() if weight > 0]
     shares = asof.ai_revenue_share(tables.ai_revenue_share, dates, time=definition.time)
@@ -136,17 +137,18 @@ def _node_inputs(
         disclosed_high=pl.col("share").max(),
     )
     covered = asof.covered_suppliers(tables, dates, time=definition.time, scopes=scopes)
-    nodes = attach(
-        graph.nodes,
-        capex.select(*KEY, "theta", "abnormal_capex"),
-        disclosed,
-        covered.with_columns(covered=pl.lit(value=True)),
-    )
-    return nodes.with_columns(
-        pl.col("theta", "disclosed", "disclosed_high", "abnormal_capex").fill_null(0.0),
-        pl.col("covered").fill_null(value=False),
-    )
+    return attach(extended(covered.with_columns(covered=pl.lit(value=True)), disclosed), disclosed)
 
 
-def _where(known: pl.Series, name: str, values: NDArray[np.float64]) -> pl.Expr:
-    return pl.when(known).then(pl.Series(values)).alias(name)
+def _series(values: dict[str, NDArray[np.float64]]) -> dict[str, pl.Series]:
+    return {name: pl.Series(numbers) for name, numbers in values.items()}
+
+
+def _with_uncovered(frame: pl.DataFrame, uncovered: str) -> pl.DataFrame:
+    """Say what is taken of a supplier nobody has looked at: nothing, or that it earns nothing from AI."""
+    columns = pl.exclude(*KEY, "covered")
+    if uncovered == "zero":
+        # Its bounds do not take anything: who is in no tie has everything undisclosed.
+        filled = columns.fill_null(pl.lit(0.0))
+        return frame.with_columns(pl.col("ai_revenue_high").fill_null(1.0)).select(*KEY, filled)
+    return frame.select(*KEY, pl.when("covered").then(columns).name.keep())
