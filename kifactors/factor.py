@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import polars as pl
 
-from kifactors import asof
+from kifactors import _kernels, asof
 from kifactors.calendar import DatesLike, score_dates
 from kifactors.composite import combine
 from kifactors.continuation import known_past, later_dates
@@ -104,8 +104,9 @@ class AIInfrastructureExposure:
         _check_tables(tables)
         wanted = score_dates(dates)
         _check_universe(tables.universe, wanted)
-        frame, diagnostics = self._scored(tables, wanted, n_threads, progress)
-        return self._scores(frame, diagnostics, wanted, tables)
+        with _kernels.using_threads(n_threads):
+            frame, diagnostics = self._scored(tables, wanted, n_threads, progress)
+            return self._scores(frame, diagnostics, wanted, tables)
 
     def update(
         self,
@@ -188,19 +189,20 @@ class AIInfrastructureExposure:
                 f"scores is a {type(scores).__name__}; expected Scores. Read a file with kf.read_scores."
             )
         wanted = later_dates(scores, new_dates)
-        past = known_past(scores, self.definition, tables)
-        _check_universe(tables.universe, wanted)
-        reached = asof.within_reach(tables, wanted, time=self.definition.time)
-        frame, diagnostics = self._scored(reached, wanted, n_threads, progress)
-        earlier = scores.to_polars()
-        if scores.history is not None and not past.same_names(scores.history):
-            earlier = _scores_columns(with_tickers(earlier.drop("ticker"), tables.assets))
-        return self._scores(
-            pl.concat([earlier, frame]),
-            pl.concat([scores.diagnostics, diagnostics]),
-            pl.concat([pl.Series(scores.dates, dtype=pl.Date), wanted]),
-            tables,
-        )
+        with _kernels.using_threads(n_threads):
+            past = known_past(scores, self.definition, tables)
+            _check_universe(tables.universe, wanted)
+            reached = asof.within_reach(tables, wanted, time=self.definition.time)
+            frame, diagnostics = self._scored(reached, wanted, n_threads, progress)
+            earlier = scores.to_polars()
+            if scores.history is not None and not past.same_names(scores.history):
+                earlier = _scores_columns(with_tickers(earlier.drop("ticker"), tables.assets))
+            return self._scores(
+                pl.concat([earlier, frame]),
+                pl.concat([scores.diagnostics, diagnostics]),
+                pl.concat([pl.Series(scores.dates, dtype=pl.Date), wanted]),
+                tables,
+            )
 
     def _scored(
         self,

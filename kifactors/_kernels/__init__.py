@@ -7,7 +7,7 @@ missing extension is an ImportError.
 from kifactors._kernels._backend import available as available_levels
 from kifactors._kernels._backend import level
 from kifactors._kernels._checks import Column, ShapeError
-from kifactors._kernels._threads import thread_count
+from kifactors._kernels._threads import thread_count, using_threads
 from kifactors._kernels.asof import LastVisible, Sections, last_visible, locate, sections
 from kifactors._kernels.cross_section import (
     DATE_REASONS,
@@ -54,4 +54,5 @@ __all__ = [
     "style_score",
     "thread_count",
     "trailing_twelve_months",
+    "using_threads",
 ]

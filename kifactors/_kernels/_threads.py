@@ -1,20 +1,39 @@
 """Slices of a panel over threads: plain Python threads around kernels that release the GIL."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 
 from kifactors.errors import DefinitionError
 
-__all__ = ["over_slices", "thread_count", "together"]
+__all__ = ["over_slices", "thread_count", "together", "using_threads"]
 
 # Below this many elements a thread costs more than it saves.
 SMALL = 200_000
 
+_asked_for: ContextVar[int | None] = ContextVar("_asked_for", default=None)
+
+
+@contextmanager
+def using_threads(n_threads: int | None) -> Iterator[None]:
+    """Give calls inside that name no number of threads this one; None leaves it as it is.
+
+    For computations of many steps, joins and digests among them, that all keep to the number their caller asked for.
+    """
+    before = _asked_for.set(_asked_for.get() if n_threads is None else thread_count(n_threads))
+    try:
+        yield
+    finally:
+        _asked_for.reset(before)
+
 
 def thread_count(n_threads: int | None = None) -> int:
     """Return the number of threads: the argument, else KIFACTORS_NUM_THREADS, else the usable cores."""
+    if n_threads is None:
+        n_threads = _asked_for.get()
     if n_threads is None:
         text = os.environ.get("KIFACTORS_NUM_THREADS", "")
         if not text:
