@@ -279,10 +279,15 @@ def test_nothing_is_left_running():
     for call in (style_score, rank, latest, propagate):
         call(n_threads=5)
     assert threading.active_count() == before
-    time.sleep(0.05)  # polars ends what it was asked for
+    # Allocators still give pages back for a while; who waits busily never stops.
+    assert any(cpu_time_of(0.2) < 0.05 for _ in range(10))
+
+
+def cpu_time_of(seconds):
+    """Return the processor time that all threads of this process use while it sleeps."""
     used = time.process_time()
-    time.sleep(0.2)
-    assert time.process_time() - used < 0.05
+    time.sleep(seconds)
+    return time.process_time() - used
 
 
 class Watched:
