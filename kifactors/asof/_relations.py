@@ -123,8 +123,8 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
     Returns
     -------
     polars.DataFrame
-        (date, index_id, asset_id, weight). Of two announced memberships of one asset in one index the later
-        start counts; weight is null where the index has none.
+        (date, index_id, asset_id, weight), sorted on the first three. Of two announced memberships of one asset
+        in one index the later start counts; weight is null where the index has none.
 
     Examples
     --------
@@ -140,13 +140,16 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
         schema = {"date": pl.Date, "index_id": pl.String, "asset_id": pl.String, "weight": pl.Float64}
         return pl.DataFrame(schema=schema)
     weight = pl.col("weight") if "weight" in table.columns else pl.lit(None, pl.Float64)
-    spells = _memberships(table, time).select("index_id", "asset_id", "start", "first", "last", weight=weight)
-    return (
-        on_dates(spells, dates)
-        .sort("date", "index_id", "asset_id", "start")
-        .unique(["date", "index_id", "asset_id"], keep="last", maintain_order=True)
-        .drop("start")
+    pair = pl.struct("index_id", "asset_id").rle_id()
+    spells = (
+        _memberships(table, time)
+        .sort("index_id", "asset_id", "start")
+        .select("index_id", "asset_id", "first", "last", weight=weight, pair=pair)
     )
+    # By date alone: within one, rows stay in the order of the spells, which are few where rows are many.
+    rows = on_dates(spells, dates).sort("date", maintain_order=True)
+    again = pl.col("date", "pair") == pl.col("date", "pair").shift(-1)
+    return rows.filter(~pl.all_horizontal(again.fill_null(value=False))).drop("pair")
 
 
 def membership_known(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:

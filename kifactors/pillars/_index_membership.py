@@ -79,7 +79,6 @@ def index_membership(
     [0.15, 0.3, 0.45, 0.0]
     """
     members = asof.index_membership(tables.index_membership, dates, time=definition.time)
-    members = members.sort("date", "index_id", "asset_id")
     rows = Rows(live).of(members)
     sections = members.select(pl.struct("date", "index_id").rle()).to_series().struct.field("len")
     others = _kernels.leave_one_out_mean(
