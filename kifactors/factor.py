@@ -93,7 +93,7 @@ class AIInfrastructureExposure:
 
         - 350 bytes for each row of a block, 260 MB,
         - 200 bytes for each reported fact,
-        - 200 bytes for each row in force on the dates of a block, in the table that has most of them: ties,
+        - 150 bytes for each row in force on the dates of a block, in the table that has most of them: ties,
           memberships, AI shares of revenue or guidance,
         - 64 MB, most of it code that is loaded once.
 
