@@ -64,6 +64,19 @@ class TestCapexIntensity:
         assert row["capex_to_revenue"] is None
         assert row["role"] == "unknown"
 
+    def test_an_unchanged_ratio_is_no_abnormal_capex(self):
+        """Four years of 10 %, in floating point: ln(1 + 1e-16) would be scaled to scores of order 1."""
+        years = [(2020, 3e7), (2021, 7e7), (2022, 11e7), (2023, 13e7)]
+        facts = pl.concat(
+            year("a", 0.1 * revenue, revenue).with_columns(
+                period_start=date(y, 1, 1), period_end=date(y, 12, 31)
+            )
+            for y, revenue in years
+        )
+        row = compute(ai_capex_share=theta(a=0.5), fundamentals=facts)["a"]
+        assert row["abnormal_capex"] == 0.0
+        assert row["capex_to_revenue"] == pytest.approx(0.05)
+
     def test_a_company_that_is_not_listed_has_theta_zero(self):
         assert compute(fundamentals=year("a", 50e6, 100e6))["a"]["capex_to_revenue"] == 0.0
 

@@ -12,6 +12,7 @@ from kifactors.schema import Tables
 __all__ = ["capex_intensity"]
 
 THETA = pl.col("theta")
+ROUNDING = 1e-12
 
 
 def capex_intensity(
@@ -40,7 +41,8 @@ def capex_intensity(
         date, asset_id, theta, and
 
         - ``capex_to_revenue``  p = theta min(1, C / S), in [0, 1]; a net refund (C < 0) counts as 0
-        - ``abnormal_capex``    a = theta ln(CE(P) / mean(CE(P - 1y), CE(P - 2y), CE(P - 3y))), CE = C / S
+        - ``abnormal_capex``    a = theta ln(CE(P) / mean(CE(P - 1y), CE(P - 2y), CE(P - 3y))), CE = C / S; 0 where
+          the logarithm is below 1e-12
         - ``capex_pool_share``  q = theta C / sum of theta C over live assets, in USD, C < 0 as 0
         - ``guided_capex``      g = theta (G / C - 1)
 
@@ -94,11 +96,14 @@ def capex_intensity(
     panel = _with_guidance_in_currency(panel, tables.fx, definition)
     now, *past = (_intensity(suffix, definition) for suffix in ("", "_1y", "_2y", "_3y"))
     usual = (past[0] + past[1] + past[2]) / 3
+    change = (now / usual).log()
+    # The rounding of an unchanged ratio is no change; a universe of such companies would be scaled by it.
+    change = pl.when(change.abs() > ROUNDING).then(change).otherwise(0.0)
     spenders = panel.select(
         *KEY,
         "theta",
         capex_to_revenue=THETA * now.clip(0.0, 1.0),
-        abnormal_capex=THETA * pl.when((now > 0) & (usual > 0)).then((now / usual).log()),
+        abnormal_capex=THETA * pl.when((now > 0) & (usual > 0)).then(change),
         capex_pool_share="pool_share",
         guided_capex=THETA * pl.when(pl.col("capex") > 0).then(pl.col("guided") / pl.col("capex") - 1),
     )
