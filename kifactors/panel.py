@@ -4,13 +4,15 @@ Where ids are codes (polars Enum, see `Tables.encoded`) a place in the panel is 
 which is some twenty times faster than a join on date and id.
 """
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kifactors import _kernels
 
-__all__ = ["KEY", "Rows", "attach", "extended", "unknown_as_null"]
+__all__ = ["KEY", "Rows", "attach", "extended", "id_codes", "unknown_as_null"]
 
 KEY = ("date", "asset_id")
 
@@ -95,6 +97,18 @@ class Rows:
         return found.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
+def id_codes(ids: pl.Series) -> NDArray[Any]:
+    """Return the codes of ids, -1 for null; without one they are not copied, and as short as polars keeps them.
+
+    Examples
+    --------
+    >>> id_codes(pl.Series(["b", "a"], dtype=pl.Enum(["a", "b"])))
+    array([1, 0], dtype=uint8)
+    """
+    codes = ids.to_physical()
+    return (codes.cast(pl.Int32).fill_null(-1) if codes.null_count() else codes).to_numpy()
+
+
 def unknown_as_null(name: str, values: NDArray[np.float64]) -> pl.Series:
     """Return a series of values a kernel made, NaN as null; the numbers are not copied.
 
@@ -103,13 +117,14 @@ def unknown_as_null(name: str, values: NDArray[np.float64]) -> pl.Series:
     >>> unknown_as_null("x", np.array([0.5, np.nan])).to_list()
     [0.5, None]
     """
-    unknown = np.isnan(values)
-    if not unknown.any():
-        return pl.Series(name, values)
+    series = pl.Series(name, values)
+    known = series.is_not_nan()
+    if known.all():
+        return series
     import pyarrow as pa
 
-    known = np.packbits(~unknown, bitorder="little")
-    array = pa.Array.from_buffers(pa.float64(), values.size, [pa.py_buffer(known), pa.py_buffer(values)])
+    bits = known.to_arrow().buffers()[1]
+    array = pa.Array.from_buffers(pa.float64(), values.size, [bits, pa.py_buffer(values)])
     return pl.Series(name, array)
 
 
@@ -123,11 +138,7 @@ def _days(frame: pl.DataFrame) -> NDArray[np.int32]:
     return frame["date"].cast(pl.Int32).to_numpy()
 
 
-def _codes(ids: pl.Series) -> NDArray[np.int32] | None:
-    """Return the codes of ids, -1 for null; None where they are texts."""
+def _codes(ids: pl.Series) -> NDArray[Any] | None:
+    """Return the codes of ids; None where they are texts."""
     # Not by the type of the column: polars makes it, all categories included, whenever it is asked for.
-    codes = ids.to_physical()
-    if not codes.dtype.is_integer():
-        return None
-    codes = codes.cast(pl.Int32)
-    return (codes.fill_null(-1) if codes.null_count() else codes).to_numpy()
+    return id_codes(ids) if ids.to_physical().dtype.is_integer() else None

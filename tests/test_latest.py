@@ -162,9 +162,10 @@ def test_a_panel_that_is_out_of_order_is_refused():
 
 
 GOOD = {
-    "panel_days": np.zeros(2, np.int32),
-    "panel_codes": np.array([0, 1], np.int32),
-    "fact_offsets": np.array([0, 1, 2]),
+    "offsets": np.array([0, 1, 2]),
+    "days": np.array([0, 1], np.int32),
+    "codes": np.array([0, 1], np.int32),
+    "fact_codes": np.array([0, 1], np.int32),
     "fact_visible": np.array([0, 0], np.int32),
     "fact_values": np.ones((1, 2)),
 }
@@ -173,10 +174,14 @@ GOOD = {
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
-        ("panel_days", np.array([1, 0], np.int32)),
-        ("panel_codes", np.array([0, 2], np.int32)),
-        ("panel_codes", np.zeros(3, np.int32)),
-        ("fact_offsets", np.array([0, 1])),
+        ("days", np.array([1, 0], np.int32)),
+        ("days", np.array([0, 0], np.int32)),
+        ("days", np.zeros(1, np.int32)),
+        ("offsets", np.array([0, 1, 1])),
+        ("codes", np.zeros(3, np.int32)),
+        ("fact_codes", np.zeros(3, np.int32)),
+        ("fact_codes", np.zeros(2)),
+        ("fact_visible", np.array([0, 3_652_059], np.int32)),
         ("fact_values", np.ones((1, 3))),
         ("fact_values", np.ones(2)),
     ],
@@ -187,10 +192,18 @@ def test_the_door_checks(name, bad):
         _kernels.last_visible(**{**GOOD, name: bad})
 
 
-def test_facts_out_of_order_are_refused_at_the_door():
-    bad = {**GOOD, "fact_offsets": np.array([0, 2, 2]), "fact_visible": np.array([1, 0], np.int32)}
-    with pytest.raises(ShapeError, match="sorted by the day"):
-        _kernels.last_visible(**bad)
+@pytest.mark.parametrize("backend", ["baseline", "reference"])
+def test_facts_come_in_any_order_and_of_one_day_the_last_counts(backend):
+    facts = {
+        "fact_codes": np.array([0, 0, -1, 0, 0], np.int32),
+        "fact_visible": np.array([5, 3, 4, 3, 9], np.int32),
+        "fact_values": np.array([[50.0, 30.0, 40.0, 31.0, 90.0]]),
+    }
+    panel = np.array([0, 1, 2, 3, 5]), np.array([2, 3, 4, 5], np.int32), np.array([0, 0, 0, 0, 1], np.uint8)
+    with _backend.using(backend):
+        found = _kernels.last_visible(*panel, **facts, with_facts=True)
+    assert found.facts.tolist() == [-1, 3, 3, 0, -1]
+    assert np.array_equal(found.values, [[np.nan, 31.0, 31.0, 50.0, np.nan]], equal_nan=True)
 
 
 def test_what_latest_refuses():

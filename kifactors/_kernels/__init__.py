@@ -8,7 +8,7 @@ from kifactors._kernels._backend import available as available_levels
 from kifactors._kernels._backend import level
 from kifactors._kernels._checks import Column, ShapeError
 from kifactors._kernels._threads import thread_count, using_threads
-from kifactors._kernels.asof import LastVisible, Sections, last_visible, locate, sections
+from kifactors._kernels.asof import LastVisible, Sections, day_starts, last_visible, locate, sections
 from kifactors._kernels.cross_section import (
     DATE_REASONS,
     DENSE,
@@ -43,6 +43,7 @@ __all__ = [
     "TrailingFacts",
     "available_levels",
     "composite_standardize",
+    "day_starts",
     "digest_by_day",
     "last_visible",
     "leave_one_out_mean",

@@ -10,12 +10,14 @@ def locate(
     last: int,
     out: NDArray[np.int64],
 ) -> None: ...
+def by_day(days: NDArray[np.int32], starts: NDArray[np.int32], order: NDArray[np.int32]) -> None: ...
 def last_visible(
     rows: NDArray[np.int64],
     days: NDArray[np.int32],
     codes: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    visible: NDArray[np.int32],
+    arrived: NDArray[np.int32],
+    arrivals: NDArray[np.int32],
+    holders: NDArray[np.int32],
     period: NDArray[np.int32],
     expires: NDArray[np.int32],
     values: NDArray[np.float64],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kifactors.errors import KifactorsError
 
 __all__ = [
+    "MOST_DAYS",
     "Column",
     "Floats",
     "Ints",
@@ -26,6 +27,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.uint8]
+
+# Where there is a slot for each day from the first to the last: the years 1 to 9999.
+MOST_DAYS = 3_652_059
 
 
 class ShapeError(KifactorsError, ValueError):

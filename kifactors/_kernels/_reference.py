@@ -292,12 +292,19 @@ def locate(
         out[k] = rows.get((int(section[k]), int(wanted[k])), -1)
 
 
+def by_day(days: Any, starts: Any, order: Any) -> None:
+    """Let numpy sort."""
+    order[:] = np.argsort(days, kind="stable")
+    starts[:] = np.searchsorted(days[order], np.arange(starts.size))
+
+
 def last_visible(
     rows: Any,
     days: Any,
     codes: Any,
-    offsets: Any,
-    visible: Any,
+    arrived: Any,
+    arrivals: Any,
+    holders: Any,
     period: Any,
     expires: Any,
     values: Floats,
@@ -311,11 +318,10 @@ def last_visible(
     """Judge every fact of an asset anew on every date."""
     del walk, now
     for d in range(first, last):
+        visible = arrivals[: arrived[d]]
         for row in range(rows[d], rows[d + 1]):
-            code = codes[row]
-            known = range(offsets[code], offsets[code + 1]) if code >= 0 else ()
-            seen = [f for f in known if visible[f] <= days[d]]
-            best = max(seen, key=lambda f: (period[f] if period.size else 0, f), default=-1)
+            seen = visible[(holders[visible] == codes[row]) & (codes[row] >= 0)][::-1]
+            best = max(seen, key=lambda f: period[f] if period.size else 0, default=-1)
             if best >= 0 and expires.size and expires[best] <= days[d]:
                 best = -1
             out[:, row] = values[:, best] if best >= 0 else np.nan

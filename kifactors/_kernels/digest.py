@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kifactors._kernels._backend import kernel
-from kifactors._kernels._checks import Ints, ShapeError, typed
+from kifactors._kernels._checks import MOST_DAYS, Ints, ShapeError, typed
 from kifactors._kernels._threads import over_slices
 
 __all__ = ["DigestByDay", "Numbers", "Texts", "digest_by_day"]
@@ -16,8 +16,6 @@ Digests = NDArray[np.uint64]
 
 # Rows worked on together: their sums stay in the second-level cache.
 BLOCK = 16_384
-# A slot for each day from the first to the last: the years 1 to 9999.
-MOST_DAYS = 3_652_059
 VIEW_BYTES = 16
 ALL_VALID = np.empty(0, np.uint8)
 

@@ -1,6 +1,7 @@
 """What was last known of each asset on each row of a panel: an as-of join that knows vintages and expiry."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from kifactors import _kernels
 from kifactors.asof._spells import expires, visible_from
 from kifactors.errors import DataError, MissingColumnError
-from kifactors.panel import KEY, unknown_as_null
+from kifactors.panel import KEY, id_codes, unknown_as_null
 
 __all__ = ["latest"]
 
@@ -28,8 +29,8 @@ def latest(
     Parameters
     ----------
     facts : polars.DataFrame
-        ``asset_id``, ``available_at``, `columns` and, where facts describe periods, ``period_end``. In any order;
-        sorted on (asset_id, available_at) it is used as it is.
+        ``asset_id``, ``available_at``, `columns` and, where facts describe periods, ``period_end``. In any order: of
+        two vintages of one day the last given counts.
     panel : polars.DataFrame
         ``date`` (sorted) and ``asset_id``.
     columns : str or sequence of str
@@ -76,32 +77,27 @@ def latest(
     _check(panel, KEY, "panel")
     if max_age_days is not None and "period_end" not in facts.columns:
         raise DataError("facts have no 'period_end', from which max_age_days counts. Leave max_age_days out.")
-    codes, numbers = _coded(facts["asset_id"], panel["asset_id"])
-    days = _sorted(facts, codes).select(
-        "code",
-        *wanted,
-        visible_from(lag_days).to_physical(),
-        *([pl.col("period_end").to_physical()] if "period_end" in facts.columns else []),
-        *([] if max_age_days is None else [expires(max_age_days).to_physical().alias("expires")]),
+    fact_codes, codes = _coded(facts["asset_id"], panel["asset_id"])
+    offsets, days = _sections(panel["date"])
+    dated = facts.select(
+        first=visible_from(lag_days).to_physical(),
+        **({"period": pl.col("period_end").to_physical()} if "period_end" in facts.columns else {}),
+        **({} if max_age_days is None else {"expires": expires(max_age_days).to_physical()}),
     )
-    optional = {
-        f"fact_{name}": days[column].to_numpy()
-        for name, column in (("period", "period_end"), ("expires", "expires"))
-        if column in days.columns
-    }
-    numeric = [name for name in wanted if days.schema[name] == pl.Float64 and not days[name].null_count()]
+    numeric = [name for name in wanted if facts.schema[name] == pl.Float64 and not facts[name].null_count()]
     found = _kernels.last_visible(
-        panel["date"].to_physical().to_numpy(),
-        numbers,
-        _offsets(days["code"], int(numbers.max(initial=-1)) + 1),
-        days["first"].to_numpy(),
-        np.array([days[name].to_numpy() for name in numeric]).reshape(len(numeric), days.height),
+        offsets,
+        days,
+        codes,
+        fact_codes,
+        dated["first"].to_numpy(),
+        np.array([facts[name].to_numpy() for name in numeric]).reshape(len(numeric), facts.height),
         with_facts=len(numeric) < len(wanted),
         n_threads=n_threads,
-        **optional,
+        **{f"fact_{name}": dated[name].to_numpy() for name in dated.columns[1:]},
     )
     filled = {name: unknown_as_null(name, x) for name, x in zip(numeric, found.values, strict=True)}
-    return pl.DataFrame([filled.get(name, _gathered(days[name], found.facts)) for name in wanted])
+    return pl.DataFrame([filled.get(name, _gathered(facts[name], found.facts)) for name in wanted])
 
 
 def _check(frame: pl.DataFrame, needed: Sequence[str], what: str) -> None:
@@ -114,32 +110,24 @@ def _check(frame: pl.DataFrame, needed: Sequence[str], what: str) -> None:
                 f"{what}: column {name!r} is {frame.schema[name]} with {frame[name].null_count()} null(s); expected "
                 "dates. Cast it with .cast(pl.Date) and drop the nulls."
             )
-    if "date" in needed and not frame["date"].is_sorted():
-        raise DataError(f"{what} is not sorted by date. Sort it with .sort('date').")
 
 
-def _coded(ids: pl.Series, others: pl.Series) -> tuple[pl.Series, NDArray[np.int32]]:
-    """Return one number for each id, from 0: of the facts, and of the panel, there -1 for an id without facts."""
+def _coded(ids: pl.Series, others: pl.Series) -> list[NDArray[Any]]:
+    """Return one number for each id, of the facts and of the panel; -1 for null or an id without facts."""
     if ids.dtype != others.dtype or not isinstance(ids.dtype, pl.Enum):
         names = pl.Enum(ids.cast(pl.String).drop_nulls().unique().sort())
         ids, others = ids.cast(pl.String).cast(names), others.cast(pl.String).cast(names, strict=False)
-    numbers = [one.to_physical().cast(pl.Int32) for one in (ids, others)]
-    numbers = [one.fill_null(-1) if one.null_count() else one for one in numbers]
-    return numbers[0].alias("code"), numbers[1].to_numpy()
+    return [id_codes(ids), id_codes(others)]
 
 
-def _sorted(facts: pl.DataFrame, codes: pl.Series) -> pl.DataFrame:
-    """Sort on (code, available_at), where they are not, so that of two facts of one day the last given counts."""
-    facts = facts.with_columns(codes)
-    order = pl.col("code").cast(pl.Int64) * 2**32 + pl.col("available_at").to_physical()
-    if not facts.select(order.is_sorted()).item():
-        facts = facts.sort(order, maintain_order=True)
-    return facts.filter(pl.col("code") >= 0) if facts["code"].min() == -1 else facts
-
-
-def _offsets(codes: pl.Series, groups: int) -> NDArray[np.int64]:
-    """Return where the facts of each code begin, at least for `groups` codes."""
-    return np.append(0, np.bincount(codes.to_numpy(), minlength=groups).cumsum(dtype=np.int64))
+def _sections(dates: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return where each date of a panel begins, and the dates."""
+    rows = dates.to_physical().to_numpy()
+    starts = _kernels.day_starts(rows)
+    days = rows[starts]
+    if (np.diff(days) < 0).any():
+        raise DataError("panel is not sorted by date. Sort it with .sort('date').")
+    return np.append(starts, rows.size), days
 
 
 def _gathered(column: pl.Series, facts: NDArray[np.int32]) -> pl.Series:

@@ -17,12 +17,17 @@ __all__ = ["expires", "in_force", "on_dates", "present", "visible_from"]
 
 def visible_from(lag_days: int) -> pl.Expr:
     """Return the first date that may use a row: available_at + lag_days."""
-    return (pl.col("available_at") + pl.duration(days=lag_days)).alias("first")
+    return _later("available_at", lag_days).alias("first")
 
 
 def expires(days: int) -> pl.Expr:
     """Return the first date on which a row with `period_end` no longer counts: more than `days` after it."""
-    return pl.col("period_end") + pl.duration(days=days + 1)
+    return _later("period_end", days + 1)
+
+
+def _later(column: str, days: int) -> pl.Expr:
+    """Return a date plus days: in days, for with a duration polars goes through milliseconds."""
+    return (pl.col(column).to_physical() + days).cast(pl.Date)
 
 
 def in_force(
