@@ -60,8 +60,8 @@ def locate(
 def by_day(const int32_t[::1] days not None, int32_t[::1] starts not None, int32_t[::1] order not None):
     """Sort facts by day, those of one day as they are: order = their numbers.
 
-    days count from that of the first fact; starts has two entries more than there are days, and starts[day] becomes
-    the number of facts before that day.
+    days count from that of the first fact; starts has two entries more than there are days, and starts[day]
+    becomes the number of facts before that day.
     """
     cdef Py_ssize_t k
     with nogil:
