@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kifactors import _kernels
 
-__all__ = ["KEY", "Rows", "attach", "extended", "id_codes", "unknown_as_null"]
+__all__ = ["KEY", "Rows", "attach", "code_numbers", "extended", "unknown_as_null"]
 
 KEY = ("date", "asset_id")
 
@@ -97,15 +97,14 @@ class Rows:
         return found.cast(pl.Int64).fill_null(-1).to_numpy()
 
 
-def id_codes(ids: pl.Series) -> NDArray[Any]:
-    """Return the codes of ids, -1 for null; without one they are not copied, and as short as polars keeps them.
+def code_numbers(codes: pl.Series) -> NDArray[Any]:
+    """Return codes, -1 for null; without one they are not copied, and as short as polars keeps them.
 
     Examples
     --------
-    >>> id_codes(pl.Series(["b", "a"], dtype=pl.Enum(["a", "b"])))
+    >>> code_numbers(pl.Series(["b", "a"], dtype=pl.Enum(["a", "b"])).to_physical())
     array([1, 0], dtype=uint8)
     """
-    codes = ids.to_physical()
     return (codes.cast(pl.Int32).fill_null(-1) if codes.null_count() else codes).to_numpy()
 
 
@@ -117,14 +116,13 @@ def unknown_as_null(name: str, values: NDArray[np.float64]) -> pl.Series:
     >>> unknown_as_null("x", np.array([0.5, np.nan])).to_list()
     [0.5, None]
     """
-    series = pl.Series(name, values)
-    known = series.is_not_nan()
-    if known.all():
-        return series
+    unknown = np.isnan(values)
+    if not unknown.any():
+        return pl.Series(name, values)
     import pyarrow as pa
 
-    bits = known.to_arrow().buffers()[1]
-    array = pa.Array.from_buffers(pa.float64(), values.size, [bits, pa.py_buffer(values)])
+    known = np.packbits(~unknown, bitorder="little")
+    array = pa.Array.from_buffers(pa.float64(), values.size, [pa.py_buffer(known), pa.py_buffer(values)])
     return pl.Series(name, array)
 
 
@@ -141,4 +139,5 @@ def _days(frame: pl.DataFrame) -> NDArray[np.int32]:
 def _codes(ids: pl.Series) -> NDArray[Any] | None:
     """Return the codes of ids; None where they are texts."""
     # Not by the type of the column: polars makes it, all categories included, whenever it is asked for.
-    return id_codes(ids) if ids.to_physical().dtype.is_integer() else None
+    codes = ids.to_physical()
+    return code_numbers(codes) if codes.dtype.is_integer() else None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kifactors import _kernels
 from kifactors.asof._spells import expires, visible_from
 from kifactors.errors import DataError, MissingColumnError
-from kifactors.panel import KEY, id_codes, unknown_as_null
+from kifactors.panel import KEY, code_numbers, unknown_as_null
 
 __all__ = ["latest"]
 
@@ -117,7 +117,7 @@ def _coded(ids: pl.Series, others: pl.Series) -> list[NDArray[Any]]:
     if ids.dtype != others.dtype or not isinstance(ids.dtype, pl.Enum):
         names = pl.Enum(ids.cast(pl.String).drop_nulls().unique().sort())
         ids, others = ids.cast(pl.String).cast(names), others.cast(pl.String).cast(names, strict=False)
-    return [id_codes(ids), id_codes(others)]
+    return [code_numbers(one.to_physical()) for one in (ids, others)]
 
 
 def _sections(dates: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
