@@ -44,7 +44,7 @@ def in_force(
     `period_end`; without, the newest vintage counts for ever.
     """
     newest = ["period_end"] if expiry_days is not None else []
-    rows = rows.with_columns(visible_from(lag_days)).sort(*by, "first", *newest)
+    rows = rows.sort(*by, "available_at", *newest)
     group = rows.select(pl.struct(by).rle_id()).to_series().to_numpy().astype(np.int64)
     ends = []
     if expiry_days is not None:
@@ -56,11 +56,13 @@ def in_force(
     if also_ends is not None:
         ends.append(also_ends)
     # One more than there are, so that the last row has a next one.
-    first = np.append(rows["first"].to_numpy(), np.datetime64("NaT", "D"))
-    superseded = np.where(np.diff(group, append=-1) == 0, first[1:], first[-1])
-    return rows.with_columns(last=pl.min_horizontal(pl.Series(superseded, dtype=pl.Date), *ends)).filter(
-        _not_empty()
+    first = np.append(
+        rows["available_at"].to_numpy() + np.timedelta64(lag_days, "D"), np.datetime64("NaT", "D")
     )
+    superseded = np.where(np.diff(group, append=-1) == 0, first[1:], first[-1])
+    return rows.with_columns(
+        visible_from(lag_days), last=pl.min_horizontal(pl.Series(superseded, dtype=pl.Date), *ends)
+    ).filter(_not_empty())
 
 
 def present(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
