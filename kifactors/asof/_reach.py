@@ -61,7 +61,8 @@ def within_reach(tables: Tables, dates: pl.Series, *, time: Time) -> Tables:
                 oldest = first - (time.max_age_days if name in AGED else time.tie_expiry_days)
                 recent = _days(frame, "period_end") >= oldest
                 counts &= recent | _spends(frame, tables) if name == "fundamentals" else recent
-            frames[name] = frame[np.flatnonzero(counts)]
+            # Places of the type polars uses itself: others it checks one by one.
+            frames[name] = frame[pl.Series(np.flatnonzero(counts), dtype=pl.UInt32)]
     return Tables.unchecked(frames)
 
 
