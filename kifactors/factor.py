@@ -265,9 +265,17 @@ def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.
     seen = asof.live_assets(tables, dates, time=definition.time)
     if tables.universe is None:
         return seen.with_columns(eligible=pl.lit(value=True))
-    universe = tables.universe.filter(pl.col("date").is_in(dates.implode()))
+    universe = _on_dates(tables.universe, dates)
     panel = extended(universe.with_columns(eligible=pl.lit(value=True)), seen)
     return panel.with_columns(pl.col("eligible").fill_null(value=False))
+
+
+def _on_dates(universe: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
+    """Return the rows of a sorted universe on these dates."""
+    known, wanted = (days.cast(pl.Int32).to_numpy() for days in (universe["date"], dates))
+    low, high = known.searchsorted([wanted[0], wanted[-1] + 1])
+    rows = universe.slice(low, high - low)
+    return rows if len(dates) == 1 else rows.filter(pl.col("date").is_in(dates.implode()))
 
 
 def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:

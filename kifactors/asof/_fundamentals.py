@@ -122,7 +122,7 @@ def trailing_on(
     arrivals = facts.sort("asset_id", "first", "slot")
     dates = panel["date"].unique(maintain_order=True)
     days = [dates, slots["period_start"], slots["period_end"], arrivals["first"]]
-    at, start, end, visible = (day.to_physical().to_numpy() for day in days)
+    at, start, end, visible = (day.cast(pl.Int32).to_numpy() for day in days)
     found = _kernels.trailing_twelve_months(
         _offsets(slots["asset_id"]), slots["metric"].to_numpy(), start, end,
         _offsets(arrivals["asset_id"]), arrivals["slot"].cast(pl.Int64).to_numpy(), visible,
