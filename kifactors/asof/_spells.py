@@ -14,6 +14,8 @@ from kifactors.calendar import score_dates
 
 __all__ = ["expires", "in_force", "on_dates", "present", "visible_from"]
 
+NEVER = np.datetime64("NaT", "D")
+
 
 def visible_from(lag_days: int) -> pl.Expr:
     """Return the first date that may use a row: available_at + lag_days."""
@@ -31,38 +33,33 @@ def _later(column: str, days: int) -> pl.Expr:
 
 
 def in_force(
-    rows: pl.DataFrame,
-    by: Sequence[str],
-    *,
-    lag_days: int,
-    expiry_days: int | None = None,
-    also_ends: pl.Expr | None = None,
+    rows: pl.DataFrame, by: Sequence[str], *, lag_days: int, expiry_days: int | None = None
 ) -> pl.DataFrame:
     """Return the spells of the rows that count: per group the newest period, and of that the newest vintage.
 
     A row of an older period than one already visible never counts. With `expiry_days` rows have a
     `period_end`; without, the newest vintage counts for ever.
     """
-    newest = ["period_end"] if expiry_days is not None else []
-    rows = rows.sort(*by, "available_at", *newest)
+    rows = rows.sort(*by, "available_at", *([] if expiry_days is None else ["period_end"]))
     group = rows.select(pl.struct(by).rle_id()).to_series().to_numpy().astype(np.int64)
-    ends = []
+    kept = np.arange(rows.height)
     if expiry_days is not None:
         # A later group is larger by more than any two dates are apart: the largest so far is one of its own group.
         period = group * 2**33 + _days(rows["period_end"])
-        newest_yet = period >= np.maximum.accumulate(period)
-        rows, group = rows.filter(newest_yet), group[newest_yet]
-        ends.append(expires(expiry_days))
-    if also_ends is not None:
-        ends.append(also_ends)
+        kept = np.flatnonzero(period >= np.maximum.accumulate(period))
     # One more than there are, so that the last row has a next one.
-    first = np.append(
-        rows["available_at"].to_numpy() + np.timedelta64(lag_days, "D"), np.datetime64("NaT", "D")
+    first = np.append(rows["available_at"].to_numpy()[kept], NEVER) + np.timedelta64(lag_days, "D")
+    last = np.where(np.diff(group[kept], append=-1) == 0, first[1:], NEVER)
+    if expiry_days is not None:
+        expired = rows["period_end"].to_numpy()[kept] + np.timedelta64(expiry_days + 1, "D")
+        last = np.fmin(last, expired)
+    counts = np.isnat(last) | (first[:-1] < last)
+    return rows[pl.Series(kept[counts], dtype=pl.UInt32)].hstack(
+        [
+            pl.Series(name, ends[counts], dtype=pl.Date)
+            for name, ends in (("first", first[:-1]), ("last", last))
+        ]
     )
-    superseded = np.where(np.diff(group, append=-1) == 0, first[1:], first[-1])
-    return rows.with_columns(
-        visible_from(lag_days), last=pl.min_horizontal(pl.Series(superseded, dtype=pl.Date), *ends)
-    ).filter(_not_empty())
 
 
 def present(spells: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
@@ -113,7 +110,3 @@ def _days(dates: pl.Series, *, unknown: int = 0) -> NDArray[np.int64]:
     """Return days since 1970 of dates, or of such days."""
     days = dates.cast(pl.Int64)
     return (days.fill_null(unknown) if days.null_count() else days).to_numpy()
-
-
-def _not_empty() -> pl.Expr:
-    return pl.col("last").is_null() | (pl.col("first") < pl.col("last"))

@@ -111,10 +111,7 @@ def capex_guidance(
         stated_at="available_at",
     )  # fmt: skip
     spells = in_force(
-        statements,
-        ["asset_id", "period_start", "period_end"],
-        lag_days=time.lag_days,
-        also_ends=pl.col("period_end") + pl.duration(days=1),
+        statements, ["asset_id", "period_start", "period_end"], lag_days=time.lag_days, expiry_days=0
     )
     return (
         on_dates(spells, dates)
