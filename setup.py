@@ -20,7 +20,8 @@ LEVELS = {
     "avx2": ["-mavx2"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],
 }
-HAS_LEVELS = platform.machine() in {"x86_64", "AMD64"} and sys.platform != "win32"
+# The debug build is for bounds, which are those of the same source.
+HAS_LEVELS = platform.machine() in {"x86_64", "AMD64"} and sys.platform != "win32" and not DEBUG
 
 DIRECTIVES = {
     "autotestdict": False,
