@@ -19,8 +19,9 @@ from kifactors._kernels._line cimport claim, close_block, last_of, line, stop, w
 
 cdef enum:
     WHOLE = 8192    # nodes up to which a graph is updated in place
-    BLOCK = 2048    # nodes of a block
-    CHUNK = 128     # nodes a thread takes at a time
+    BLOCK = 4096    # nodes of a block at least
+    BLOCKS = 32     # blocks at most: threads wait for each other after each, and more of them save no sweep
+    CHUNK = 512     # nodes a thread takes at a time
     AHEAD = 48      # ties between asking for a customer and using it
 
 cdef struct System:
@@ -180,7 +181,7 @@ def scratch_sizes(Py_ssize_t nodes, Py_ssize_t width, bint limited):
 
 cdef Py_ssize_t block_of(Py_ssize_t nodes, bint limited) noexcept nogil:
     # With a limit of steps all nodes must see customers k steps away and no more: all in one block.
-    return nodes if limited or nodes <= WHOLE else BLOCK
+    return nodes if limited or nodes <= WHOLE else max(BLOCK, (nodes + BLOCKS - 1) // BLOCKS)
 
 
 def propagate(
