@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 from kifactors.errors import KifactorsError
 
 if TYPE_CHECKING:
-    from kifactors import asof, calendar, cross_section, definition, graph, pillars, schema, versions
+    from kifactors import (
+        asof,
+        calendar,
+        cross_section,
+        definition,
+        graph,
+        pillars,
+        portfolio,
+        schema,
+        versions,
+    )
     from kifactors.bundle import load_bundled
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
@@ -36,6 +46,7 @@ __all__ = [
     "load_bundled",
     "month_ends",
     "pillars",
+    "portfolio",
     "read_scores",
     "read_tables",
     "schema",

@@ -4,11 +4,13 @@ __all__ = [
     "DataError",
     "DateError",
     "DefinitionError",
+    "InfeasibleError",
     "KifactorsError",
     "MissingColumnError",
     "MissingExtraError",
     "MissingRateError",
     "StaleScoresError",
+    "UnmatchedAssetError",
 ]
 
 
@@ -45,3 +47,11 @@ class MissingExtraError(KifactorsError, ImportError):
 
 class StaleScoresError(KifactorsError, ValueError):
     """Scores cannot be continued: another definition, release or history made them. Compute all dates again."""
+
+
+class UnmatchedAssetError(KifactorsError, LookupError):
+    """A portfolio names an asset whose exposure is unknown, and nothing says what it counts as."""
+
+
+class InfeasibleError(KifactorsError, ValueError):
+    """No weights within their limits keep a bound; the message names what can be reached."""

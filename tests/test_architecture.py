@@ -28,6 +28,7 @@ ROOMS = (
     "scores",
     "continuation",
     "factor",
+    "portfolio",
     "bundle",
     "io",
     "versions",

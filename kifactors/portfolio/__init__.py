@@ -1,0 +1,11 @@
+"""Scores as portfolio tools want them: by asset name, with units, bounds and every gap said aloud.
+
+The modules named after a library hand over to it and import it inside; each is an extra of the same name.
+"""
+
+from kifactors.portfolio._aligned import Aligned, MissingPolicy
+from kifactors.portfolio._bounds import LinearBounds, achievable_range
+from kifactors.portfolio._exposures import FactorExposures
+from kifactors.portfolio._views import View
+
+__all__ = ["Aligned", "FactorExposures", "LinearBounds", "MissingPolicy", "View", "achievable_range"]

@@ -1,0 +1,138 @@
+"""Linear bounds on the exposure of a portfolio, and what exposures weights can reach at all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kifactors.errors import DataError, InfeasibleError
+from kifactors.portfolio._aligned import Aligned
+
+__all__ = ["LinearBounds", "achievable_range"]
+
+Floats = NDArray[np.float64]
+# A bound that a solver misses by less counts as kept.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearBounds:
+    """A w <= b on weights w, in the order of ``exposures.assets``.
+
+    Parameters
+    ----------
+    A : (m, n) array
+        A row per bound: the exposures for an upper one, their negative for a lower one.
+    b : (m,) array
+        With a benchmark, its exposure is already added.
+    labels : tuple of str
+        What each row says, "exposure <= 0.4".
+    exposures : Aligned
+        The exposures, their names and what of them was imputed.
+    lower, upper : (k,) array
+        The bounds on A's exposures by factor; -inf and inf where there is none.
+    """
+
+    A: Floats
+    b: Floats
+    labels: tuple[str, ...]
+    exposures: Aligned
+    lower: Floats
+    upper: Floats
+
+    def check_feasible(
+        self, *, min_weight: ArrayLike = 0.0, max_weight: ArrayLike = 1.0, total: float = 1.0
+    ) -> None:
+        """Refuse bounds that no weights within limits can keep, one factor at a time.
+
+        Parameters
+        ----------
+        min_weight, max_weight : float or (n,) array
+            Limits of every weight.
+        total : float
+            What the weights add to.
+
+        Raises
+        ------
+        InfeasibleError
+            A factor cannot be where its bounds are; the range it can reach is named.
+        """
+        for k, factor in enumerate(self.exposures.factors):
+            low, high = achievable_range(
+                self.exposures.matrix[:, k], min_weight=min_weight, max_weight=max_weight, total=total
+            )
+            if (
+                self.lower[k] > high + TOLERANCE
+                or self.upper[k] < low - TOLERANCE
+                or self.lower[k] > self.upper[k]
+            ):
+                raise InfeasibleError(
+                    f"{factor} cannot be in [{self.lower[k]:g}, {self.upper[k]:g}] on {self.exposures.as_of}: weights "
+                    f"within their limits reach {low:.6g} to {high:.6g}. Ask for an exposure in that range, or loosen "
+                    "the limits of the weights."
+                )
+
+    def violation(self, weights: ArrayLike) -> float:
+        """Return by how much the worst bound is broken; 0 if all hold."""
+        over = self.A @ np.asarray(weights, np.float64) - self.b
+        return float(max(0.0, over.max(initial=0.0)))
+
+
+def achievable_range(
+    exposures: ArrayLike, *, min_weight: ArrayLike = 0.0, max_weight: ArrayLike = 1.0, total: float = 1.0
+) -> tuple[float, float]:
+    """Return the smallest and largest x'w over weights within limits that add to a total.
+
+    Parameters
+    ----------
+    exposures : (n,) array
+        x, finite.
+    min_weight, max_weight : float or (n,) array
+        Limits of every weight.
+    total : float
+        What the weights add to.
+
+    Returns
+    -------
+    tuple of float
+        Lowest and highest exposure.
+
+    Raises
+    ------
+    InfeasibleError
+        No weights within the limits add to the total.
+
+    Notes
+    -----
+    A linear program with one equation and limits is solved by filling the assets in the order of x, each to its
+    limit (the continuous knapsack; Dantzig 1957, Operations Research 5(2)).
+
+    Examples
+    --------
+    Exposures 0.1, 0.5 and 0.9, at most half in each: 0.5 * 0.1 + 0.5 * 0.5 to 0.5 * 0.5 + 0.5 * 0.9.
+
+    >>> low, high = kf.portfolio.achievable_range([0.1, 0.5, 0.9], max_weight=0.5)
+    >>> round(low, 12), round(high, 12)
+    (0.3, 0.7)
+    """
+    x = np.asarray(exposures, np.float64)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise DataError("exposures must be one finite number per asset.")
+    low, high = (
+        np.broadcast_to(np.asarray(limit, np.float64), x.shape) for limit in (min_weight, max_weight)
+    )
+    if (low > high).any():
+        raise DataError("a smallest weight is above the largest of the same asset.")
+    room, spare = high - low, total - low.sum()
+    slack = TOLERANCE * max(1.0, abs(total))
+    if spare < -slack or spare > room.sum() + slack:
+        raise InfeasibleError(
+            f"weights within their limits add to {low.sum():g} to {high.sum():g}, and {total:g} is asked for."
+        )
+
+    def filled(order: NDArray[np.intp]) -> float:
+        taken = np.clip(spare - np.append(0.0, room[order].cumsum()[:-1]), 0.0, room[order])
+        return float(x @ low + x[order] @ taken)
+
+    order = np.argsort(x, kind="stable")
+    return filled(order), filled(order[::-1])
