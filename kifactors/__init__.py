@@ -50,6 +50,7 @@ __all__ = [
     "read_scores",
     "read_tables",
     "schema",
+    "screen",
     "show_versions",
     "versions",
     "write_scores",

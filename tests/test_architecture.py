@@ -28,6 +28,7 @@ ROOMS = (
     "scores",
     "continuation",
     "factor",
+    "screen",
     "portfolio",
     "bundle",
     "io",
