@@ -365,11 +365,7 @@ def _percentile(x: NDArray[np.float64], q: float) -> float:
     below = int(place)
     above = min(below + 1, x.size - 1)
     part = np.partition(x, above)
-    low, high, weight = (
-        part[:above].max(initial=part[above]) if above > below else part[above],
-        part[above],
-        place - below,
-    )
+    low, high, weight = part[: below + 1].max(), part[above], place - below
     return float(low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1.0 - weight))
 
 
