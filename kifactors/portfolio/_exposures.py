@@ -67,7 +67,9 @@ class FactorExposures:
             raise MissingColumnError(
                 f"exposures have no column {absent[0]!r}; they have {', '.join(frame.columns)}."
             )
-        extra = [name for name in ("industry", "market_cap", "coverage") if name in frame.columns]
+        extra = [
+            name for name in ("industry", "market_cap", "coverage") if name in {*frame.columns} - {*units}
+        ]
         frame = frame.select("date", "asset", *self.units, *extra).sort("date", "asset")
         _check_frame(frame, self.units)
         self._frame = frame
