@@ -252,8 +252,10 @@ def test_blocks_of_dates_change_nothing(monkeypatch):
     scores = scores_of([(day, f"a{k:02d}", rng.random()) for day in range(20) for k in range(7)])
     whole = select(scores, E.top(3)).collect()
     monkeypatch.setattr("kifactors.screen._select.BLOCK_ROWS", 10)
-    for found in (select(scores, E.top(3)).collect(), select(scores, E.top(3)).collect(engine="streaming")):
-        assert found.equals(whole)
+    for n_threads in (1, 2, 5):
+        lazy = select(scores, E.top(3), n_threads=n_threads)
+        assert lazy.collect().equals(whole)
+        assert lazy.collect(engine="streaming").equals(whole)
 
 
 def test_only_the_dates_that_are_asked_for_are_judged(monkeypatch):
@@ -267,7 +269,7 @@ def test_only_the_dates_that_are_asked_for_are_judged(monkeypatch):
 
     monkeypatch.setattr(type(E.top(1)), "judge", counted)
     scores = scores_of([(day, "a", 0.5) for day in range(10)])
-    lazy = select(scores, E.top(1))
+    lazy = select(scores, E.top(1), n_threads=1)
     assert seen == []
     assert lazy.head(2).collect().height == 2
     assert len(seen) == 2

@@ -305,9 +305,13 @@ class _Ranked(_Leaf):
         outside = None if self.mask is None else self.mask.judge(day).codes
         usable = ~unknown if outside is None else ~unknown & (outside == PASSED)
         passed = np.zeros(x.size, bool)
-        for a, b in pairwise(day.offsets):
-            rows = np.flatnonzero(usable[a:b]) + a
-            passed[rows] = self.chosen(x[rows])
+        gaps = not usable.all()
+        for a, b in pairwise(day.offsets.tolist()):
+            if gaps:
+                here = usable[a:b]
+                passed[a:b][here] = self.chosen(x[a:b][here])
+            else:
+                passed[a:b] = self.chosen(x[a:b])
         codes = _verdict(unknown, passed).codes
         if outside is None:
             return Verdict(codes)

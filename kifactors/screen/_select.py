@@ -1,11 +1,15 @@
 """Evaluation of a condition: lazily, a few dates at a time, with a reason for everybody who fails."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from kifactors._kernels import thread_count
 from kifactors.cross_section import date_offsets
 from kifactors.errors import DataError, MissingColumnError
 from kifactors.panel import KEY
@@ -19,7 +23,13 @@ __all__ = ["select"]
 BLOCK_ROWS = 250_000
 
 
-def select(scores: Scores, condition: Condition, *, universe: pl.DataFrame | None = None) -> pl.LazyFrame:
+def select(
+    scores: Scores,
+    condition: Condition,
+    *,
+    universe: pl.DataFrame | None = None,
+    n_threads: int | None = None,
+) -> pl.LazyFrame:
     """Return who passes a condition on every date, and why the others do not.
 
     Parameters
@@ -31,6 +41,8 @@ def select(scores: Scores, condition: Condition, *, universe: pl.DataFrame | Non
     universe : polars.DataFrame, optional
         date, asset_id and the columns a condition names that scores do not have: industry, market_cap, a traded
         volume. One row per date and asset; what it does not have is unknown.
+    n_threads : int, optional
+        Threads that judge; default the usable cores, or KIFACTORS_NUM_THREADS. Results do not depend on it.
 
     Returns
     -------
@@ -87,8 +99,7 @@ def select(scores: Scores, condition: Condition, *, universe: pl.DataFrame | Non
         columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         del batch_size
-        for rows in _blocks(frame):
-            found = judged(rows)
+        for found in _ahead(judged, _blocks(frame), thread_count(n_threads)):
             if predicate is not None:
                 found = found.filter(predicate)
             if columns is not None:
@@ -140,6 +151,22 @@ def _with(rows: pl.DataFrame, others: pl.DataFrame, condition: Condition) -> pl.
             "and asset."
         )
     return rows.join(there, on=KEY, how="left", maintain_order="left")
+
+
+def _ahead(
+    work: Callable[[pl.DataFrame], pl.DataFrame], blocks: Iterator[pl.DataFrame], threads: int
+) -> Iterator[pl.DataFrame]:
+    """Yield the results in order, while as many more as there are threads are being made."""
+    if threads == 1:
+        yield from map(work, blocks)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        # One at once: whoever wants a few rows waits for no more.
+        waiting = deque(pool.submit(work, block) for block in islice(blocks, 1))
+        while waiting:
+            found = waiting.popleft().result()
+            waiting.extend(pool.submit(work, block) for block in islice(blocks, threads - len(waiting)))
+            yield found
 
 
 def _blocks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
