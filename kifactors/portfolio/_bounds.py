@@ -1,16 +1,20 @@
 """Linear bounds on the exposure of a portfolio, and what exposures weights can reach at all."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError, InfeasibleError
-from kifactors.portfolio._aligned import Aligned
+from kifactors.portfolio._aligned import Aligned, by_name
 
-__all__ = ["LinearBounds", "achievable_range"]
+__all__ = ["LinearBounds", "WeightLimit", "achievable_range", "weight_limits"]
 
 Floats = NDArray[np.float64]
+# A limit of all weights, of each in the order of the assets, or of each by name (a dict or a pandas Series).
+WeightLimit = ArrayLike | Mapping[str, float]
 # A bound that a solver misses by less counts as kept.
 TOLERANCE = 1e-9
 
@@ -41,13 +45,13 @@ class LinearBounds:
     upper: Floats
 
     def check_feasible(
-        self, *, min_weight: ArrayLike = 0.0, max_weight: ArrayLike = 1.0, total: float = 1.0
+        self, *, min_weight: WeightLimit = 0.0, max_weight: WeightLimit = 1.0, total: float = 1.0
     ) -> None:
         """Refuse bounds that no weights within limits can keep, one factor at a time.
 
         Parameters
         ----------
-        min_weight, max_weight : float or (n,) array
+        min_weight, max_weight : float, (n,) array, or mapping by asset name
             Limits of every weight.
         total : float
             What the weights add to.
@@ -57,9 +61,11 @@ class LinearBounds:
         InfeasibleError
             A factor cannot be where its bounds are; the range it can reach is named.
         """
+        floor = weight_limits("min_weight", min_weight, self.exposures.assets)
+        ceiling = weight_limits("max_weight", max_weight, self.exposures.assets)
         for k, factor in enumerate(self.exposures.factors):
             low, high = achievable_range(
-                self.exposures.matrix[:, k], min_weight=min_weight, max_weight=max_weight, total=total
+                self.exposures.matrix[:, k], min_weight=floor, max_weight=ceiling, total=total
             )
             if (
                 self.lower[k] > high + TOLERANCE
@@ -136,3 +142,11 @@ def achievable_range(
 
     order = np.argsort(x, kind="stable")
     return filled(order), filled(order[::-1])
+
+
+def weight_limits(what: str, given: WeightLimit, assets: Sequence[str]) -> Floats:
+    """Return the limit of every weight in the order of assets."""
+    limit: Any = given
+    if hasattr(limit, "items"):
+        return by_name(what, limit, assets)
+    return np.broadcast_to(np.asarray(limit, np.float64), (len(assets),))
