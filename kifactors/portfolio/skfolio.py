@@ -11,8 +11,7 @@ With the factor model the bound is on the factor itself, and skfolio routes the 
     with sklearn.config_context(enable_metadata_routing=True):
         model.fit(X, characteristics=asset_panel(exposures, X))
 
-skfolio only warns when a name in a constraint is none of its assets or factors, and drops the whole constraint; turn
-that warning into an error. An asset with an unknown exposure it drops without a word; here that is refused before.
+skfolio drops an asset with an unknown characteristic without a word; here that is refused before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,6 +78,8 @@ def linear_constraints(
     Returns
     -------
     list of str
+        skfolio refuses them if a name is none of its assets or factors; one of its assets that they do not name has no
+        exposure.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def linear_constraints(
     >>> linear_constraints(exposures, "2024-02-01", ["B", "A"], upper=0.5)
     ['0.75 * B + 0.25 * A <= 0.5']
     >>> linear_constraints(exposures, "2024-02-01", ["B", "A"], lower=0.5, terms="factors")
-    ['exposure >= 0.5']
+    ['1.0 * exposure >= 0.5']
     >>> linear_constraints(exposures, "2024-02-01", ["B", "A"], upper=0.125)
     Traceback (most recent call last):
         ...
@@ -114,9 +115,10 @@ def linear_constraints(
         max_age_days=max_age_days,
     )
     bounds.check_feasible(min_weight=min_weight, max_weight=max_weight, total=total)
+    # Without a number in front of an unknown name skfolio only warns and drops the whole constraint.
     if terms == "factors":
         return [
-            f"{factor} {relation} {float(limit)!r}"
+            f"1.0 * {factor} {relation} {float(limit)!r}"
             for factor, low, high in zip(exposures.factors, bounds.lower, bounds.upper, strict=True)
             for relation, limit in (("<=", high), (">=", low))
             if np.isfinite(limit)
@@ -126,7 +128,7 @@ def linear_constraints(
         + f" <= {limit!r}"
         for row, limit in zip(bounds.A.tolist(), bounds.b.tolist(), strict=True)
     ]
-    return rules + [f"{name} == 0" for name in bounds.exposures.excluded]
+    return rules + [f"1.0 * {name} == 0.0" for name in bounds.exposures.excluded]
 
 
 def asset_panel(
