@@ -34,7 +34,7 @@ def bundled_exposures() -> tuple[FactorExposures, FactorExposures, list[str]]:
 def simulated_returns(assets: list[str]) -> pd.DataFrame:
     """Return open-to-open returns of a market and noise of each asset; cash, in the last column, earns nothing."""
     rng = np.random.default_rng(20261031)
-    times = pd.bdate_range("2026-08-03 13:30", "2026-10-31", tz="UTC")
+    times = pd.bdate_range("2026-08-03 13:30", "2026-10-31", tz="UTC", normalize=False)
     market, noise = rng.normal(0.0004, 0.01, len(times)), rng.normal(0.0, 0.015, (len(times), len(assets)))
     return pd.DataFrame(market[:, None] + noise, index=times, columns=assets).assign(cash=0.0)
 
