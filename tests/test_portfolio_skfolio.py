@@ -221,6 +221,29 @@ def test_panel_is_as_of_each_time_and_by_name(skfolio):
 
 
 @pytest.mark.portfolio
+def test_industry_and_market_cap_are_as_of_each_time(skfolio):
+    frame = pl.DataFrame(
+        {
+            "date": [FIRST, FIRST, LATER, LATER],
+            "asset": ["A", "B"] * 2,
+            "exposure": [0.1, 0.3] * 2,
+            "industry": ["chips", "power", "power", "chips"],
+            "market_cap": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    returns = simulated(["B", "A"], days=30)
+    panel = asset_panel(FactorExposures(frame, {"exposure": "share"}), returns)
+    before = returns.index < pd.Timestamp(LATER)
+    labels = panel.get_field("industry").decode()
+    for places, industry, cap in (
+        (before, ["power", "chips"], [2.0, 1.0]),
+        (~before, ["chips", "power"], [4.0, 3.0]),
+    ):
+        assert (labels[places] == industry).all()
+        assert (panel["market_cap"][places] == cap).all()
+
+
+@pytest.mark.portfolio
 def test_panel_refuses_what_skfolio_would_drop(skfolio):
     returns = simulated(list(X), days=30)
     with pytest.raises(UnmatchedAssetError, match="on 2024-02-29: D"):
