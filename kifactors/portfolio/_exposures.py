@@ -67,9 +67,9 @@ class FactorExposures:
             raise MissingColumnError(
                 f"exposures have no column {absent[0]!r}; they have {', '.join(frame.columns)}."
             )
-        extra = [
-            name for name in ("industry", "market_cap", "coverage") if name in {*frame.columns} - {*units}
-        ]
+        # Coverage may be a factor itself.
+        optional = [name for name in ("industry", "market_cap", "coverage") if name not in self.units]
+        extra = [name for name in optional if name in frame.columns]
         frame = frame.select("date", "asset", *self.units, *extra).sort("date", "asset")
         _check_frame(frame, self.units)
         self._frame = frame
