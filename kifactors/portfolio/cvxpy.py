@@ -82,7 +82,8 @@ class ExposureConstraint:
                 f"weights have the shape {getattr(weights, 'shape', None)}; expected a cvxpy expression of "
                 f"({len(self.assets)},), a weight for every asset."
             )
-        self._exposures, self._given = exposures, {"lower": lower, "upper": upper, "benchmark": benchmark}
+        self._exposures = exposures
+        self._given: dict[str, Any] = {"lower": lower, "upper": upper, "benchmark": benchmark}
         self._options: dict[str, Any] = {"missing": missing, "max_age_days": max_age_days}
         self._low, self._high = (_places(exposures, limit) for limit in (lower, upper))
         if not self._low and not self._high:
@@ -134,8 +135,8 @@ class ExposureConstraint:
         DataError
             A factor is bounded that was not at the start, or is no longer.
         """
-        given = {"lower": lower, "upper": upper, "benchmark": benchmark}
-        given = {name: self._given[name] if value is None else value for name, value in given.items()}
+        changed = {"lower": lower, "upper": upper, "benchmark": benchmark}
+        given = self._given | {name: value for name, value in changed.items() if value is not None}
         found = self._exposures.bounds(day, self.assets, **given, **self._options)
         for which, places, limits in (("lower", self._low, found.lower), ("upper", self._high, found.upper)):
             if np.flatnonzero(np.isfinite(limits)).tolist() != places:

@@ -131,7 +131,9 @@ def named_weights(x: ArrayLike, bounds: LinearBounds) -> "pd.Series":
 def _arguments(bounds: LinearBounds, min_weight: Any, max_weight: Any, total: float) -> dict[str, Any]:
     assets = bounds.exposures.assets
     limits = [
-        np.full(len(assets), float(limit)) if np.isscalar(limit) else by_name(name, limit, assets)
+        np.full(len(assets), limit, np.float64)
+        if isinstance(limit, int | float)
+        else by_name(name, limit, assets)
         for name, limit in (("min_weight", min_weight), ("max_weight", max_weight))
     ]
     return {
