@@ -19,7 +19,16 @@ from alternatives import optional  # noqa: E402
 from measure import Timing, as_rows, bandwidth, environment, measure, show  # noqa: E402
 
 HERE = Path(__file__).parent
-MODULES = ("cross_section", "standardize", "ranks", "asof_join", "propagation", "whole_factor", "update")
+MODULES = (
+    "cross_section",
+    "standardize",
+    "ranks",
+    "asof_join",
+    "propagation",
+    "whole_factor",
+    "update",
+    "cvxpy_dates",
+)
 # Measured otherwise, and written as tables of their own.
 TABLES = ("memory", "scaling")
 

@@ -19,6 +19,8 @@ __all__ = ["ExposureConstraint"]
 Limit = float | Mapping[str, float]
 # A bound outside what can be reached by less is not why a solver found nothing.
 TOLERANCE = 1e-7
+# More than the accuracy that solvers stop at by default.
+BROKEN = 1e-4
 
 
 class ExposureConstraint:
@@ -94,8 +96,9 @@ class ExposureConstraint:
         self._lower = self._side(cp, self._low, "lower")
         self._upper = self._side(cp, self._high, "upper")
         self.constraints = list(self._sides)
-        self._excluded = cp.Parameter(len(self.assets), nonneg=True, name="excluded")
+        self._excluded: Any = None
         if missing == "exclude":
+            self._excluded = cp.Parameter(len(self.assets), nonneg=True, name="excluded")
             self.constraints.append(cp.multiply(self._excluded, weights) == 0)
         self.bounds: LinearBounds | None = None
 
@@ -148,7 +151,9 @@ class ExposureConstraint:
         kept = np.isin(self.assets, found.exposures.assets)
         X = np.zeros(self._X.shape)
         X[:, kept] = found.exposures.matrix.T
-        self._X.value, self._excluded.value = X, (~kept).astype(np.float64)
+        self._X.value = X
+        if self._excluded is not None:
+            self._excluded.value = (~kept).astype(np.float64)
         if self._lower is not None:
             self._lower.value = found.lower[self._low]
         if self._upper is not None:
@@ -163,7 +168,7 @@ class ExposureConstraint:
         ----------
         problem : cvxpy.Problem
         **options
-            For ``problem.solve``.
+            For ``problem.solve``; ``warm_start`` is False by default, see Notes.
 
         Returns
         -------
@@ -174,10 +179,28 @@ class ExposureConstraint:
         ------
         InfeasibleError
             The bounds cannot be kept; what exposures the other constraints allow is named.
+        DataError
+            The solver calls weights a solution that break the bounds by more than 0.0001.
+
+        Notes
+        -----
+        Started warm, OSQP 1 may refuse new bounds with no more than a line on the terminal and return the optimum of
+        old ones (cvxpy issue 2235): each date gives it all its data. That compiles nothing again. After
+        ``problem.solve(solver="OSQP")`` without ``warm_start=False``, of a second date, trust no weights.
         """
-        value = problem.solve(**options)
+        value = problem.solve(**({"warm_start": False} | options))
         if problem.status.startswith("infeasible"):
             raise InfeasibleError(self._explanation(problem))
+        if self.bounds is not None and self.exposure.value is not None:
+            over = max(
+                (self.exposure.value - self.bounds.upper).max(),
+                (self.bounds.lower - self.exposure.value).max(),
+            )
+            if over > BROKEN:
+                raise DataError(
+                    f"the solver's weights break a bound on {self.bounds.exposures.as_of} by {over:.2g}. Do not start it "
+                    "warm, ask for more accuracy, or take another solver."
+                )
         return float(value)
 
     def achieved(self) -> dict[str, float]:
