@@ -112,8 +112,8 @@ def test_osqp_does_not_keep_old_bounds():
     # One solver after the other: another solver in between makes cvxpy compile anew.
     for options in ({"solver": "OSQP", "eps_abs": 1e-9, "eps_rel": 1e-9}, EXACT):
         weights = []
-        for low in (0.5, 0.55, 0.3, 0.6):
-            bound.at(DAYS[0], lower=low).solve(one, **options)
+        for day, low in zip(DAYS * 3, (0.5, 0.55, 0.3, 0.6, 0.5, 0.4), strict=True):
+            bound.at(day, lower=low, upper=low + 0.02).solve(one, **options)
             weights.append(w.value)
         found[options["solver"]] = np.array(weights)
     assert found["OSQP"] == pytest.approx(found["CLARABEL"], abs=1e-6)
@@ -163,7 +163,9 @@ def test_two_factors_that_each_can_and_together_cannot():
     w = cp.Variable(2)
     bound = ExposureConstraint(both, w, ["A", "B"], lower={"exposure": 0.9}, upper={"score": 0.0})
     one = cp.Problem(cp.Minimize(0), [cp.sum(w) == 1, w >= 0, *bound.constraints])
-    with pytest.raises(InfeasibleError, match=r"together.*exposure in \[0.9, inf\] of .* 1; score in \[-inf, 0\] of -1 to 1"):
+    with pytest.raises(
+        InfeasibleError, match=r"together.*exposure in \[0.9, inf\] of .* 1; score in \[-inf, 0\] of -1 to 1"
+    ):
         bound.at(DAYS[0]).solve(one)
     bound.at(DAYS[0], lower={"exposure": 0.4}).solve(one)
     assert bound.achieved()["score"] <= KEPT
