@@ -43,8 +43,8 @@ def to_alphalens(
     -----
     Alphalens takes the price at a factor's date as the buying price. A score of t gets the first time of the prices
     on or after t: the close of t with daily closes, the next session where t is none (alphalens would drop it, and
-    take weekends for trading days). With ``lag_days = 0`` pass the index of prices without its first row, and shift
-    the prices up by one.
+    take weekends for trading days). For scores of a definition with ``lag_days = 0`` give alphalens ``prices.shift(-1)``,
+    which buys a session later.
 
     Pass ``filter_zscore=None``: its default of 20 drops returns by the mean and deviation of the whole sample, which
     nobody knew at the time.
