@@ -1,7 +1,10 @@
 """Exposure bounds in cvxpy: kept, by name, for any date of one problem."""
 
 import builtins
+import re
+import runpy
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -123,7 +126,7 @@ def test_weights_that_break_a_bound_are_refused():
     w = cp.Variable(4)
     bound = ExposureConstraint(exposures(), w, ASSETS, lower=0.55)
     forgotten = cp.Problem(cp.Minimize(cp.sum_squares(w)), [cp.sum(w) == 1, w >= 0])
-    with pytest.raises(DataError, match="break a bound on 2024-01-31 by 0.1"):
+    with pytest.raises(DataError, match=r"break a bound on 2024-01-31 by 0\.1"):
         bound.at(DAYS[0]).solve(forgotten, **EXACT)
 
 
@@ -233,3 +236,13 @@ def test_without_cvxpy(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"kifactors\[cvxpy\]"):
         ExposureConstraint(exposures(), w, ASSETS, upper=0.5)
+
+
+def test_example_keeps_its_bounds(capsys):
+    runpy.run_path(str(Path(__file__).parents[1] / "examples" / "cvxpy_weights.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    months = re.findall(r"^2026-\d\d-\d\d  ([\d.]+) to ([\d.]+)  ([\d.]+) ", printed, re.MULTILINE)
+    assert len(months) == 6
+    assert all(float(low) - KEPT <= float(found) <= float(high) + KEPT for low, high, found in months)
+    assert "SIMULATED" in printed
+    assert "InfeasibleError" in printed

@@ -1,8 +1,10 @@
 """Hand-over frames and files, where it can be by the classes that read them."""
 
+import runpy
 import warnings
 from datetime import date, datetime
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,9 @@ pytestmark = pytest.mark.portfolio
 
 JANUARY, MARCH = date(2024, 1, 31), date(2024, 3, 31)
 # 31 March 2024 was a Sunday, 29 March a holiday.
-SESSIONS = pd.DatetimeIndex(["2024-01-30", "2024-01-31", "2024-02-01", "2024-03-28", "2024-04-01", "2024-04-02"])
+SESSIONS = pd.DatetimeIndex(
+    ["2024-01-30", "2024-01-31", "2024-02-01", "2024-03-28", "2024-04-01", "2024-04-02"]
+)
 
 
 def exposures():
@@ -73,7 +77,8 @@ def test_alphalens_without_prices_to_come():
         to_alphalens(exposures(), SESSIONS)
 
 
-# Of monthly dates it says that they are not daily.
+# It uses what pandas 3 will drop, and says of monthly dates that they are not daily.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:alphalens")
 @pytest.mark.filterwarnings("ignore:Factor dates do not conform to the inferred trading calendar:UserWarning")
 def test_alphalens_finds_the_correlation_we_built():
     """Ranks 1, 2, 3, 4 against returns in their order, then against 2, 1, 4, 3: 1 - 6 * 4 / (4 * 15) = 0.6."""
@@ -269,3 +274,11 @@ def test_barra_refuses(tmp_path):
     file.write_text(rows.replace("0.1", "much"))
     with pytest.raises(DataError, match="no date or number"):
         read_barra(file)
+
+
+def test_example(capsys):
+    runpy.run_path(str(Path(__file__).parents[1] / "examples" / "handover.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "217 sessions x 30 sids" in printed
+    assert "2026-08-31,AMD,exposure,share," in printed
+    assert "SIMULATED" in printed

@@ -1,6 +1,9 @@
 """Exposure bounds in scipy's optimisers: kept, by name."""
 
+import re
+import runpy
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -108,7 +111,9 @@ def test_together_infeasible_names_what_each_can_reach():
 
 
 def test_an_unbounded_factor_has_no_row():
-    frame = pl.DataFrame({"date": [DAY] * 2, "asset": ["A", "B"], "exposure": [0.0, 0.5], "score": [-1.0, 1.0]})
+    frame = pl.DataFrame(
+        {"date": [DAY] * 2, "asset": ["A", "B"], "exposure": [0.0, 0.5], "score": [-1.0, 1.0]}
+    )
     both = kf.portfolio.FactorExposures(frame, {"exposure": "share", "score": "z"})
     rows = linear_constraint(both.bounds(DAY, ["B", "A"], upper={"score": 0.2}))
     assert (rows.A.tolist(), rows.lb.tolist(), rows.ub.tolist()) == ([[1.0, -1.0]], [-np.inf], [0.2])
@@ -137,3 +142,13 @@ def test_positions_and_gaps_are_refused():
         coefficients([1.0, 2.0], bounds)
     with pytest.raises(DataError, match="a solution is None"):
         named_weights(None, bounds)
+
+
+def test_example_keeps_its_bounds(capsys):
+    runpy.run_path(str(Path(__file__).parents[1] / "examples" / "scipy_weights.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    achieved = [float(text) for text in re.findall(r"exposure achieved ([\d.]+)", printed)]
+    assert len(achieved) == 2
+    assert all(0.45 - KEPT <= found <= 0.5 + KEPT for found in achieved)
+    assert "SIMULATED" in printed
+    assert "InfeasibleError" in printed
