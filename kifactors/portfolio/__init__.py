@@ -6,6 +6,18 @@ The modules named after a library hand over to it and import it inside; each is 
 from kifactors.portfolio._aligned import Aligned, MissingPolicy
 from kifactors.portfolio._bounds import LinearBounds, achievable_range
 from kifactors.portfolio._exposures import FactorExposures
+from kifactors.portfolio._risk import FactorRisk, PortfolioExposure, factor_risk, portfolio_exposure
 from kifactors.portfolio._views import View
 
-__all__ = ["Aligned", "FactorExposures", "LinearBounds", "MissingPolicy", "View", "achievable_range"]
+__all__ = [
+    "Aligned",
+    "FactorExposures",
+    "FactorRisk",
+    "LinearBounds",
+    "MissingPolicy",
+    "PortfolioExposure",
+    "View",
+    "achievable_range",
+    "factor_risk",
+    "portfolio_exposure",
+]
