@@ -29,6 +29,7 @@ ROOMS = (
     "continuation",
     "factor",
     "screen",
+    "index_rules",
     "portfolio",
     "bundle",
     "io",
