@@ -12,7 +12,8 @@ BAD_DATA = 1
 def main() -> None:
     """Run the command line: 0 done, 1 bad data, 2 wrong usage; a traceback only with ``--debug``."""
     try:
-        from kifactors.cli._app import app
+        # The module of the last commands; it has all of them on its app.
+        from kifactors.cli._portfolio import app
     except ImportError as error:
         print(f"the command line needs {error.name}: pip install 'kifactors[cli]'", file=sys.stderr)
         sys.exit(BAD_DATA)

@@ -24,7 +24,7 @@ from kifactors.io import read_scores, read_tables, table_files, write_scores
 from kifactors.schema import Tables, validate
 from kifactors.scores import Scores
 
-__all__ = ["app"]
+__all__ = ["app", "given_date", "messages", "out"]
 
 DEMO_FILE = Path("ai_infrastructure_exposure.parquet")
 # theta, the AI share of capex, is not stated before 2023; a year earlier shows what is unknown.
@@ -49,7 +49,8 @@ class Every(StrEnum):
     SESSION = "session"
 
 
-def _date(text: str | None) -> date | None:
+def given_date(text: str | None) -> date | None:
+    """Return the date of an option."""
     try:
         return None if text is None else parse_date(text)
     except DateError as error:
@@ -106,7 +107,7 @@ def score(
     ] = None,
 ) -> None:
     """Score a folder of input tables and write one Parquet file."""
-    first, last = _date(start), _date(end)
+    first, last = given_date(start), given_date(end)
     factor = FactorDefinition() if definition is None else FactorDefinition.read(definition)
     tables = load_bundled() if data is None else read_tables(data)
     assert first is not None  # noqa: S101  (the option is required)
@@ -130,7 +131,7 @@ def show(
     csv: Annotated[bool, typer.Option("--csv", help="Write all columns as CSV.")] = False,  # noqa: FBT002
 ) -> None:
     """Show the ranking of one date."""
-    wanted = _date(day)
+    wanted = given_date(day)
     scores = read_scores(file)
     latest = scores.at(wanted or scores.dates[-1])
     if csv:

@@ -8,11 +8,13 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from kifactors.portfolio import PortfolioExposure
 from kifactors.scores import Scores
 
-__all__ = ["history", "ranking"]
+__all__ = ["chosen", "contributions", "history", "ranking", "totals"]
 
 UNKNOWN = "unknown"
+ROLES = ("pioneer", "tool_supplier", "both", "index_only")
 # Columns and the widths they keep where the terminal is narrow; only a long ticker gives way.
 COLUMNS = {
     "": 2,
@@ -62,6 +64,81 @@ def history(scores: Scores, names: dict[str, str], dates: Iterable[date]) -> Tab
     for asset_id, label in names.items():
         values = [known.get((asset_id, day)) for day in dates]
         table.add_row(escape(label), *(UNKNOWN if value is None else f"{value:.3f}" for value in values))
+    return table
+
+
+def chosen(weights: pl.DataFrame, day: date, by: str) -> Table:
+    """Return the chosen of one date with their weights, and what they add up to."""
+    table = _table(f"{weights.height} chosen on {day}")
+    columns = ["", "ticker", "role", "weight %", *dict.fromkeys(("exposure", by))]
+    for name in columns:
+        left = name in {"ticker", "role"}
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    for place, row in enumerate(weights.iter_rows(named=True), start=1):
+        table.add_row(
+            str(place),
+            escape(row["ticker"] or row["asset_id"]),
+            row["role"],
+            f"{100 * row['weight']:.2f}",
+            *(UNKNOWN if row[name] is None else f"{row[name]:.3f}" for name in columns[4:]),
+        )
+    total = (weights["weight"] * weights["exposure"].fill_null(0.0)).sum()
+    table.add_section()
+    table.add_row("", "portfolio", "", f"{100 * weights['weight'].sum():.2f}", f"{total:.3f}")
+    return table
+
+
+def totals(found: PortfolioExposure) -> Table:
+    """Return the exposure of a portfolio by date and role."""
+    active = "active" in found.total.columns
+    table = _table("Exposure of the portfolio")
+    roles = [role for role in ROLES if (found.by_role["role"] == role).any()]
+    names = [
+        "date",
+        "scores of",
+        "exposure",
+        *(["benchmark", "active"] if active else []),
+        *roles,
+        "weight %",
+    ]
+    unknown = bool((found.total["unknown_weight"] != 0.0).any())
+    for name in names + (["unknown %"] if unknown else []):
+        table.add_column(name, justify="left" if name in {"date", "scores of"} else "right", no_wrap=True)
+    parts = {
+        (day, role): value for day, role, value in found.by_role.select("date", "role", "contribution").rows()
+    }
+    for row in found.total.iter_rows(named=True):
+        numbers = [row["exposure"], *([row["benchmark"], row["active"]] if active else [])]
+        table.add_row(
+            str(row["date"]),
+            str(row["as_of"]),
+            *(f"{value:.3f}" for value in numbers),
+            *(f"{parts.get((row['date'], role), 0.0):.3f}" for role in roles),
+            f"{100 * row['weight']:.1f}",
+            *([f"{100 * row['unknown_weight']:.1f}"] if unknown else []),
+        )
+    return table
+
+
+def contributions(found: PortfolioExposure, *, top: int) -> Table:
+    """Return the names that bring most of the exposure, or of the active one, on the last date."""
+    last = found.total["date"].to_list()[-1]
+    rows = found.by_name.filter(pl.col("date") == last)
+    by = "active_contribution" if "active_contribution" in rows.columns else "contribution"
+    rows = rows.sort(pl.col(by).abs(), "asset", descending=[True, False]).head(top)
+    table = _table(f"Largest contributions, {last}")
+    weights = {"weight": "weight %", "benchmark_weight": "benchmark %"}
+    shown = {name: label for name, label in weights.items() if name in rows.columns}
+    numbers = ["exposure", *dict.fromkeys(("contribution", by))]
+    for name in ("asset", "role", *shown.values(), *(name.replace("_contribution", "") for name in numbers)):
+        table.add_column(name, justify="left" if name in {"asset", "role"} else "right", no_wrap=True)
+    for row in rows.iter_rows(named=True):
+        table.add_row(
+            escape(row["asset"]),
+            row["role"],
+            *(f"{100 * row[name]:.2f}" for name in shown),
+            *(UNKNOWN if row[name] is None else f"{row[name]:.3f}" for name in numbers),
+        )
     return table
 
 

@@ -1,12 +1,11 @@
 """Scores in one Parquet file that is either whole or not there."""
 
-import os
-import secrets
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 from kifactors.errors import DataError
+from kifactors.io._atomic import written
 from kifactors.scores import Scores
 
 __all__ = ["read_scores", "write_scores"]
@@ -40,32 +39,12 @@ def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
 
     if not isinstance(scores, Scores):
         raise DataError(f"write_scores takes Scores; got {type(scores).__name__}.")
-    target, path = path, Path(path)
-    if not path.name:
-        raise DataError(
-            f"scores cannot be written to {os.fspath(target)!r}: it names no file. Add a file name."
-        )
     table = scores.to_arrow()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                pq.write_table(
-                    table, file, compression="zstd", use_dictionary=TEXT_COLUMNS, write_page_checksum=True
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise DataError(
-            f"scores cannot be written to {path}: {error.strerror or error}. Check the folder."
-        ) from error
-    return path
+
+    def write(file: BinaryIO) -> None:
+        pq.write_table(table, file, compression="zstd", use_dictionary=TEXT_COLUMNS, write_page_checksum=True)
+
+    return written(path, write, what="scores")
 
 
 def read_scores(path: str | PathLike[str]) -> Scores:
@@ -100,14 +79,3 @@ def read_scores(path: str | PathLike[str]) -> Scores:
             "another kind: compute and write it again."
         ) from error
     return Scores.from_arrow(table, what=str(path))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where folders can be opened (not on Windows)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,224 @@
+"""The commands on portfolios: screen, exposure."""
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import typer
+
+from kifactors import screen as conditions
+from kifactors.calendar import parse_date
+from kifactors.cli._app import app, given_date, messages, out
+from kifactors.cli._tables import chosen, contributions, totals
+from kifactors.errors import DataError, InfeasibleError, MissingColumnError
+from kifactors.index_rules import redistribute
+from kifactors.io import read_scores, write_frame
+from kifactors.portfolio import portfolio_exposure
+from kifactors.scores import Scores
+
+__all__ = ["app", "exposure", "screen"]
+
+SUFFIXES = {".csv", ".parquet"}
+
+
+class Weighting(StrEnum):
+    """How the chosen are weighted."""
+
+    EQUAL = "equal"
+    EXPOSURE = "exposure"
+    CAP = "cap"
+
+
+class Names(StrEnum):
+    """What a weights file calls the assets."""
+
+    TICKER = "ticker"
+    ASSET_ID = "asset_id"
+
+
+class Missing(StrEnum):
+    """What to do with a name of unknown exposure."""
+
+    ERROR = "error"
+    EXCLUDE = "exclude"
+
+
+@app.command()
+def screen(
+    file: Annotated[Path, typer.Argument(help="Parquet file of scores.")],
+    top: Annotated[
+        int | None, typer.Option(help="Keep the highest of those that pass the rest.", min=1)
+    ] = None,
+    by: Annotated[str, typer.Option(help="Column that ranks.")] = "exposure",
+    role: Annotated[list[str] | None, typer.Option(help="Keep this role; may be given again.")] = None,
+    min_exposure: Annotated[
+        float | None, typer.Option(help="Keep exposures of at least this share, 0 to 1.")
+    ] = None,
+    min_coverage: Annotated[
+        float | None, typer.Option(help="Keep coverages of at least this share, 0 to 1.")
+    ] = None,
+    percentile: Annotated[
+        float | None, typer.Option(help="Keep exposures from this percentile of the date on.")
+    ] = None,
+    industry: Annotated[list[str] | None, typer.Option(help="Keep this industry; needs --universe.")] = None,
+    exclude_industry: Annotated[
+        list[str] | None, typer.Option(help="Drop this industry; needs --universe.")
+    ] = None,
+    min_market_cap: Annotated[float | None, typer.Option(help="In USD; needs --universe.")] = None,
+    universe: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV: date, asset_id, industry, market_cap.")
+    ] = None,
+    day: Annotated[str | None, typer.Option("--date", help="One computed date; absent: the last.")] = None,
+    weighting: Annotated[Weighting, typer.Option(help="cap needs --universe.")] = Weighting.EQUAL,
+    cap: Annotated[float | None, typer.Option(help="Largest weight of a name, 0.04 for 4 %.")] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="CSV or Parquet file of weights to write.")
+    ] = None,
+) -> None:
+    """Choose assets of one date, weight them, and say why the others are out."""
+    wanted = given_date(day)
+    if out_file is not None and out_file.suffix not in SUFFIXES:
+        raise DataError(f"{out_file} is neither .csv nor .parquet. Name the file weights.csv, say.")
+    scores = read_scores(file)
+    scores = scores.at(wanted or scores.dates[-1])
+    rest = [
+        *([conditions.role.element_of(role)] if role else []),
+        *([conditions.exposure >= min_exposure] if min_exposure is not None else []),
+        *([conditions.coverage >= min_coverage] if min_coverage is not None else []),
+        *([conditions.exposure.percentile_between(percentile, 100)] if percentile is not None else []),
+        *([conditions.industry.element_of(industry)] if industry else []),
+        *([conditions.industry.not_element_of(exclude_industry)] if exclude_industry else []),
+        *([conditions.market_cap >= min_market_cap] if min_market_cap is not None else []),
+    ]
+    condition = rest[0] if rest else conditions.factor(by).known()
+    for another in rest[1:]:
+        condition &= another
+    if top is not None:
+        condition = conditions.factor(by).top(top, mask=condition if rest else None)
+    table = None if universe is None else _read(universe)
+    found = conditions.select(scores, condition, universe=table).collect()
+    weights = _weighted(scores, found, by, weighting, cap, table)
+    out.print(chosen(weights, scores.dates[0], by))
+    counts = found.filter(~pl.col("selected"))["reason"].cast(pl.String).value_counts(sort=True)
+    for reason, count in counts.sort("count", "reason", descending=[True, False]).rows():
+        messages.print(f"{count:>6,} out: {reason}", soft_wrap=True)
+    if out_file is not None:
+        write_frame(weights, out_file)
+        messages.print(f"{weights.height} weights written to {out_file}", soft_wrap=True)
+
+
+@app.command()
+def exposure(
+    file: Annotated[Path, typer.Argument(help="Parquet file of scores.")],
+    weights: Annotated[
+        Path, typer.Option(help="CSV or Parquet: [date,] asset (or ticker, asset_id), weight.")
+    ],
+    benchmark: Annotated[Path | None, typer.Option(help="The same, of a benchmark.")] = None,
+    names: Annotated[
+        Names | None, typer.Option(help="What the files call the assets; absent: as their column says.")
+    ] = None,
+    missing: Annotated[
+        Missing, typer.Option(help="A name of unknown exposure: refuse, or leave out and say its weight.")
+    ] = Missing.ERROR,
+    top: Annotated[int, typer.Option(help="How many names of the last date to show.", min=1)] = 15,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="CSV or Parquet file of contributions.")
+    ] = None,
+) -> None:
+    """Show the exposure of a portfolio through time, by role and by name."""
+    if out_file is not None and out_file.suffix not in SUFFIXES:
+        raise DataError(f"{out_file} is neither .csv nor .parquet. Name the file exposure.csv, say.")
+    scores = read_scores(file)
+    held, named = _weights(weights, scores.dates[-1])
+    base, base_named = (None, named) if benchmark is None else _weights(benchmark, scores.dates[-1])
+    if names is None and named != base_named:
+        raise DataError(
+            f"{weights} names assets by {named} and {benchmark} by {base_named}. Use one, or say --names."
+        )
+    found = portfolio_exposure(
+        scores, held, benchmark=base, names=(names or named).value, missing=missing.value
+    )
+    out.print(totals(found))
+    out.print(contributions(found, top=top))
+    if out_file is not None:
+        write_frame(found.by_name, out_file)
+        messages.print(f"{found.by_name.height} rows written to {out_file}", soft_wrap=True)
+
+
+def _weighted(
+    scores: Scores,
+    found: pl.DataFrame,
+    by: str,
+    weighting: Weighting,
+    cap: float | None,
+    universe: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Return (date, asset_id, ticker, role, exposure, by, weight) of the selected, the largest first."""
+    columns = ["date", "asset_id", "ticker", "role", *dict.fromkeys(("exposure", by))]
+    rows = found.filter("selected").select("date", "asset_id")
+    rows = rows.join(
+        scores.to_polars().select(columns), on=["date", "asset_id"], how="left", maintain_order="left"
+    )
+    if rows.is_empty():
+        raise DataError(f"no asset passes on {scores.dates[0]}. Loosen the conditions.")
+    shares = np.ones(rows.height)
+    if weighting is Weighting.EXPOSURE:
+        shares = rows["exposure"].fill_null(0.0).to_numpy()
+    elif weighting is Weighting.CAP:
+        if universe is None or "market_cap" not in universe.columns:
+            raise DataError("weighting by cap needs --universe with a column market_cap.")
+        caps = rows.join(universe, on=["date", "asset_id"], how="left", maintain_order="left")["market_cap"]
+        if caps.null_count():
+            raise DataError(
+                f"{rows['asset_id'][caps.is_null().arg_max() or 0]} has no market_cap. Screen by it, or weight equally."
+            )
+        shares = caps.to_numpy()
+    if not shares.sum() > 0.0:
+        raise DataError("nobody chosen has an exposure above 0 to weight by; take --weighting equal.")
+    if cap is not None and not 0.0 < cap <= 1.0:
+        raise DataError(f"cap is {cap:g}; expected a share above 0 and at most 1, 0.04 for 4 %.")
+    holders = int((shares > 0.0).sum())
+    if cap is not None and holders * cap < 1.0 - 1e-12:
+        raise InfeasibleError(
+            f"{holders} names of at most {cap:g} add to {holders * cap:g}, not to 1. The smallest cap that holds is "
+            f"{1.0 / holders:.6g}; or choose more names."
+        )
+    weights = redistribute(shares, np.full(rows.height, 1.0 if cap is None else cap))
+    return rows.with_columns(weight=pl.Series(weights)).sort(
+        "weight", by, "asset_id", descending=[True, True, False]
+    )
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        frame = (
+            pl.read_parquet(path)
+            if path.suffix == ".parquet"
+            else pl.read_csv(path, infer_schema_length=None)
+        )
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"{path} cannot be read ({str(error).splitlines()[0]}). Check the path and the format."
+        ) from error
+    if "date" in frame.columns and frame["date"].dtype == pl.String:
+        frame = frame.with_columns(
+            pl.Series("date", [parse_date(day) for day in frame["date"]], dtype=pl.Date)
+        )
+    return frame
+
+
+def _weights(path: Path, last: date) -> tuple[pl.DataFrame, Names]:
+    """Return (date, asset, weight) and what the assets are called; without dates they are of the last scores."""
+    frame = _read(path)
+    column = next((name for name in ("asset", "ticker", "asset_id") if name in frame.columns), None)
+    if column is None or "weight" not in frame.columns:
+        raise MissingColumnError(
+            f"{path} has the columns {', '.join(frame.columns)}; expected ticker (or asset_id) and weight."
+        )
+    if "date" not in frame.columns:
+        frame = frame.with_columns(date=pl.lit(last))
+    names = Names.ASSET_ID if column == "asset_id" else Names.TICKER
+    return frame.select("date", asset=pl.col(column).cast(pl.String), weight="weight"), names

@@ -1,0 +1,129 @@
+"""The commands on portfolios, as a shell sees them."""
+
+import polars as pl
+import pytest
+
+import kifactors as kf
+from tests.test_cli import one_line_error, run
+
+pytest.importorskip("typer", reason="the command line needs the extra cli")
+pytest.importorskip("rich", reason="the command line needs the extra cli")
+
+DAY = "2026-10-31"
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return kf.AIInfrastructureExposure().compute(kf.load_bundled(), ["2026-09-30", DAY])
+
+
+@pytest.fixture(scope="module")
+def folder(scores, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portfolio")
+    kf.write_scores(scores, folder / "scores.parquet")
+    frame = scores.to_polars()
+    frame.select(
+        "date", "asset_id", industry=pl.when(pl.col("ticker") == "NVDA").then(pl.lit("Chips")).otherwise(pl.lit("Other")),
+        market_cap=pl.col("exposure").fill_null(0.01) * 1e12,
+    ).write_parquet(folder / "universe.parquet")  # fmt: skip
+    return folder
+
+
+def suppliers(scores, n):
+    return scores.at(DAY).to_polars().filter(role="tool_supplier").sort("exposure", descending=True).head(n)
+
+
+def test_screen_chooses_within_a_role_and_caps(folder, scores):
+    run(folder, "screen", "scores.parquet", "--top", 10, "--role", "tool_supplier", "--weighting", "exposure",
+        "--cap", 0.11, "--out", "weights.csv")  # fmt: skip
+    found = pl.read_csv(folder / "weights.csv")
+    assert found.columns == ["date", "asset_id", "ticker", "role", "exposure", "weight"]
+    assert set(found["ticker"]) == set(suppliers(scores, 10)["ticker"])
+    assert found["weight"].sum() == pytest.approx(1.0)
+    assert found["weight"].max() == pytest.approx(0.11)
+    below = found.filter(pl.col("weight") < 0.11 - 1e-12)
+    ratios = below["weight"] / below["exposure"]
+    assert ratios.max() == pytest.approx(ratios.min())
+
+
+def test_screen_says_why_the_others_are_out(folder, scores):
+    done = run(folder, "screen", "scores.parquet", "--top", 5, "--min-coverage", 0.9)
+    assert done.stdout.startswith(f"5 chosen on {DAY}")
+    assert "out: not coverage >= 0.9\n" in done.stderr
+    out = sum(int(line.split(" out:")[0].replace(",", "")) for line in done.stderr.splitlines())
+    assert out == len(scores.at(DAY)) - 5
+
+
+def test_screen_by_the_universe(folder, scores):
+    run(folder, "screen", "scores.parquet", "--universe", "universe.parquet", "--exclude-industry", "Chips",
+        "--percentile", 90, "--weighting", "cap", "--out", "weights.parquet", "--date", "2026-09-30")  # fmt: skip
+    found = pl.read_parquet(folder / "weights.parquet")
+    assert found["date"].unique().to_list() == [scores.dates[0]]
+    assert "NVDA" not in found["ticker"]
+    known = scores.at("2026-09-30").to_polars()["exposure"].drop_nulls()
+    expected = known.filter(known >= known.quantile(0.9, interpolation="linear"))
+    assert found.height == len(expected) - 1
+    ratios = found["weight"] / found["exposure"]
+    assert ratios.max() == pytest.approx(ratios.min())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--top", 10, "--cap", 0.05),
+            "10 names of at most 0.05 add to 0.5, not to 1. The smallest cap that holds is 0.1",
+        ),
+        (("--role", "nobody"), "no asset passes on 2026-10-31"),
+        (("--industry", "Chips"), "Pass universe="),
+        (("--weighting", "cap"), "needs --universe"),
+        (("--cap", 4), "cap is 4; expected a share"),
+        (("--out", "weights.xlsx"), "neither .csv nor .parquet"),
+        (("--by", "beta"), "'beta'"),
+    ],
+)
+def test_screen_refuses(folder, arguments, said):
+    assert said in one_line_error(run(folder, "screen", "scores.parquet", *arguments, code=1))
+
+
+def test_a_refused_screen_writes_nothing(folder):
+    run(folder, "screen", "scores.parquet", "--top", 10, "--cap", 0.05, "--out", "never.csv", code=1)
+    assert not (folder / "never.csv").exists()
+
+
+def test_exposure_of_what_a_screen_wrote(folder, scores):
+    run(folder, "screen", "scores.parquet", "--top", 4, "--role", "tool_supplier", "--out", "four.csv")
+    done = run(folder, "exposure", "scores.parquet", "--weights", "four.csv", "--out", "by_name.csv")
+    mean = suppliers(scores, 4)["exposure"].mean()
+    assert f"{DAY}  {DAY}     {mean:.3f}" in done.stdout
+    found = pl.read_csv(folder / "by_name.csv")
+    assert found["contribution"].sum() == pytest.approx(mean)
+
+
+def test_exposure_against_a_benchmark(folder):
+    pl.DataFrame({"ticker": ["NVDA", "META"], "weight": [0.5, 0.5]}).write_csv(folder / "held.csv")
+    pl.DataFrame({"ticker": ["NVDA", "META", "MSFT"], "weight": [0.2, 0.3, 0.5]}).write_csv(
+        folder / "base.csv"
+    )
+    done = run(folder, "exposure", "scores.parquet", "--weights", "held.csv", "--benchmark", "base.csv")
+    assert "benchmark  active" in done.stdout
+    assert "pioneer" in done.stdout
+    assert "tool_supplier" in done.stdout
+
+
+def test_exposure_names_who_is_unknown(folder):
+    pl.DataFrame({"ticker": ["NVDA", "NOBODY"], "weight": [0.5, 0.5]}).write_csv(folder / "odd.csv")
+    error = one_line_error(run(folder, "exposure", "scores.parquet", "--weights", "odd.csv", code=1))
+    assert "no known exposure" in error
+    assert "NOBODY" in error
+    done = run(folder, "exposure", "scores.parquet", "--weights", "odd.csv", "--missing", "exclude")
+    assert "unknown %" in done.stdout
+    assert "50.0" in done.stdout
+
+
+def test_exposure_needs_names_and_weights(folder):
+    pl.DataFrame({"name": ["NVDA"], "weight": [1.0]}).write_csv(folder / "wrong.csv")
+    error = one_line_error(run(folder, "exposure", "scores.parquet", "--weights", "wrong.csv", code=1))
+    assert "expected ticker (or asset_id) and weight" in error
+    error = one_line_error(run(folder, "exposure", "scores.parquet", "--weights", "absent.csv", code=1))
+    assert "absent.csv" in error
