@@ -26,12 +26,14 @@ __all__ = ["Peak", "markdown", "results"]
 HEAD = """## Peak memory
 
 Of one run, one thread, in a process of its own: its inputs, its outputs and all that it needs in between, without what
-the process held before it had inputs. *Ratio* to inputs and outputs.
+the process held before it had inputs. *Ratio* to inputs and outputs; of a screen, without its inputs, to outputs.
 
 | work | inputs MB | outputs MB | peak MB | ratio | at most |
 |---|---:|---:|---:|---:|---:|
 """
-MOST = {"style_score": 1.3}
+MOST = {"style_score": 1.3, "screen": 1.2}
+# A screen shares its keys with the scores: what counts is what it needs beside its inputs, as a share of its output.
+BESIDE_INPUTS = {"screen"}
 MB = 1e6
 
 Frames = dict[str, pl.DataFrame]
@@ -52,9 +54,9 @@ class Peak:
 def results(*, quick: bool) -> list[Peak]:
     """Measure every run."""
     runs = (
-        [("style_score", 100, 1000), ("compute", 12, 500)]
+        [("style_score", 100, 1000), ("screen", 100, 1000), ("compute", 12, 500)]
         if quick
-        else [("style_score", 2500, 3000), ("compute", 120, 5000)]
+        else [("style_score", 2500, 3000), ("screen", 2500, 3000), ("compute", 120, 5000)]
     )
     found = []
     for work, dates, assets in runs:
@@ -80,17 +82,19 @@ def markdown(found: list[Peak]) -> str:
 
 def measured(work: str, dates: int, assets: int) -> Peak:
     """Measure one run in this process."""
-    made = {"style_score": style_score, "compute": compute}[work]
+    made = {"style_score": style_score, "screen": screen, "compute": compute}[work]
     _, warm = made(2, 100)
     warm()
     gc.collect()
     before = resident()
     inputs, run = made(dates, assets)
     gc.collect()
+    if work in BESIDE_INPUTS:
+        before = resident()
     forget_peak()
     outputs = run()
     above = peak() - before
-    sizes = [size(inputs), size(outputs)]
+    sizes = [0 if work in BESIDE_INPUTS else size(inputs), size(outputs)]
     return Peak(
         case=f"{work}, {dates:,} dates x {assets:,} assets",
         inputs=sizes[0],
@@ -107,6 +111,15 @@ def style_score(dates: int, assets: int) -> tuple[Frames, Callable[[], Frames]]:
 
     frame = cross_section.panel(dates, assets)
     return {"panel": frame}, lambda: {"scores": cross_section.with_kernel(frame, None, 1).to_frame()}
+
+
+def screen(dates: int, assets: int) -> tuple[Frames, Callable[[], Frames]]:
+    """Return scores and a universe, and what screens them by five conditions."""
+    import screens
+
+    scores, universe = screens.made(dates, assets)
+    inputs = {"scores": scores.to_polars(), "universe": universe}
+    return inputs, lambda: {"selected": screens.selected(scores, universe, 1)}
 
 
 def compute(dates: int, assets: int) -> tuple[Frames, Callable[[], Frames]]:

@@ -25,6 +25,7 @@ MODULES = (
     "ranks",
     "asof_join",
     "propagation",
+    "screens",
     "whole_factor",
     "update",
     "cvxpy_dates",

@@ -90,7 +90,7 @@ def select(
 
     def judged(rows: pl.DataFrame) -> pl.DataFrame:
         day = Day(rows if others is None else _with(rows, others, condition), date_offsets(rows))
-        codes = condition.judge(day).codes
+        codes = condition.judge(day)
         return rows.select(KEY).with_columns(
             selected=pl.Series(codes == 0), reason=reason.gather(pl.Series(codes))
         )
