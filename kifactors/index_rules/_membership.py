@@ -76,9 +76,8 @@ def choose(day: Day, members: Mask, rules: IndexRules) -> Membership:
     x = day.frame["value"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     obstacles = _obstacles(day, rules)
     eligible = np.array([not text for text in obstacles], bool)
-    known = x[~np.isnan(x)]
-    lines = (rules.enter_percentile, rules.stay_percentile)
-    enter, stay = np.percentile(known, lines) if known.size else (np.nan, np.nan)
+    known = np.sort(x[~np.isnan(x)])
+    enter, stay = (_line(known, q) for q in (rules.enter_percentile, rules.stay_percentile))
     qualified = eligible & ((x >= enter) | (members & (x >= stay)))
     ranks = _ranks(x, eligible)
     chosen = _within_counts(qualified, eligible, members, ranks, rules)
@@ -92,9 +91,21 @@ def choose(day: Day, members: Mask, rules: IndexRules) -> Membership:
             obstacles[i] or _reason(i, x, (enter, stay), members, qualified, chosen, ranks, day.by, rules)
             for i in range(x.size)
         ),
-        float(enter),
-        float(stay),
+        enter,
+        stay,
     )
+
+
+def _line(known: Floats, q: float) -> float:
+    """Return a percentile of sorted values; NaN if there are none."""
+    if not known.size:
+        return float("nan")
+    # Multiplied before it is divided, so that a whole place is exact: 55 / 100 * 100 is not 55, and whoever stands
+    # on the line would miss it by a rounding.
+    place = q * (known.size - 1) / 100.0
+    below = int(place)
+    above = min(below + 1, known.size - 1)
+    return float(known[below] + (place - below) * (known[above] - known[below]))
 
 
 def _obstacles(day: Day, rules: IndexRules) -> list[str]:
