@@ -129,7 +129,7 @@ def capped(
     shares : (n,) array
         Positive.
     industries : (n,) array of int, optional
-        Codes from 0 on; needed for an industry cap.
+        Codes from 0 on, each used; needed for an industry cap.
     where : str
         Begins the message of an error: the date.
 
@@ -153,27 +153,25 @@ def capped(
 def _remedy(n: int, sizes: Floats, C: Floats, max_weight: float, room: float) -> str:
     if np.isinf(C).all():
         return (
-            f"{n} names of at most max_weight={max_weight:g} add to {room:.6g}, not to 1. The smallest feasible "
+            f"{n} name(s) of at most max_weight={max_weight:g} add to {room:.6g}, not to 1. The smallest feasible "
             f"max_weight is {_up(1.0 / n)}; or let in more names, with min_count={math.ceil(1.0 / max_weight - 1e-9)} say."
         )
-    held = sizes > 0.0
     text = (
-        f"{n} names of at most max_weight={max_weight:g} in {held.sum()} industries of at most "
+        f"{n} name(s) of at most max_weight={max_weight:g} in {sizes.size} industries of at most "
         f"max_industry_weight={C[0]:g} add to {room:.6g}, not to 1."
     )
-    if C[held].sum() >= 1.0 - TOLERANCE:
-        text += f" The smallest feasible max_weight is {_up(_level(sizes[held], C[held], 1.0))}."
+    if C.sum() >= 1.0 - TOLERANCE:
+        text += f" The smallest feasible max_weight is {_up(_level(sizes, C, 1.0))}."
     if n * max_weight >= 1.0 - TOLERANCE:
-        least = _level(np.ones(int(held.sum())), sizes[held] * max_weight, 1.0)
+        least = _level(np.ones(sizes.size), sizes * max_weight, 1.0)
         text += f" The smallest feasible max_industry_weight is {_up(least)}."
     if text.endswith("not to 1."):
-        # Neither alone is enough.
         text += (
-            f" The smallest feasible are max_weight={_up(1.0 / n)} and, with it, max_industry_weight="
+            f" Neither alone is enough: max_weight={_up(1.0 / n)} is feasible with max_industry_weight="
             f"{_up(float(sizes.max()) / n)}."
         )
     return text
 
 
 def _up(cap: float) -> str:
-    return f"{math.ceil(cap * 1e6 - 1e-6) / 1e6:.6f}".rstrip("0")
+    return f"{math.ceil(cap * 1e6 - 1e-6) / 1e6:.10g}"
