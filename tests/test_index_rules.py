@@ -307,7 +307,9 @@ def test_redistribution_is_the_nearest_in_relative_entropy(seed):
     limits = [cp.sum(v) == total, v <= c, *(cp.sum(v[groups == k]) <= C[k] for k in set(groups.tolist()))]
     cp.Problem(cp.Minimize(cp.sum(cp.rel_entr(v, p))), limits).solve(solver=cp.CLARABEL)
     w = redistribute(p, c, groups=groups, group_limits=C, total=total)
-    np.testing.assert_allclose(w, v.value, atol=1e-5)
+    # The cone solver stops earlier than rounding: where it ends is near, and not better.
+    np.testing.assert_allclose(w, v.value, atol=1e-4)
+    assert (w * np.log(w / p)).sum() <= (v.value * np.log(v.value / p)).sum() + 1e-7
 
 
 def smallest_cap(codes, industry_cap):
@@ -353,9 +355,6 @@ def test_caps_that_cannot_hold_name_the_smallest_that_can(codes, cap, industry_c
         return  # on the edge, within the accuracy of the program
     with pytest.raises(InfeasibleError) as error:
         capped(shares, max_weight=cap, **options)
-    said = {
-        name: float(number) for name, number in re.findall(r"(max_\w+)(?: is |=)([\d.]*\d)", str(error.value))
-    }
     message = str(error.value)
     found = re.search(r"smallest feasible max_weight is ([\d.]*\d)", message)
     if least is not None:
@@ -368,20 +367,16 @@ def test_caps_that_cannot_hold_name_the_smallest_that_can(codes, cap, industry_c
     if least is not None:
         assert float(found[1]) == pytest.approx(least, abs=2 * PROGRAM)
         capped(shares, max_weight=cap, industries=codes, max_industry_weight=float(found[1]))
-    if "smallest feasible are" in message:
-        capped(
-            shares, max_weight=said["max_weight"], industries=codes,
-            max_industry_weight=said["max_industry_weight"],
-        )  # fmt: skip
-    assert "smallest feasible" in message
+    both = re.search(r"alone is enough: max_weight=([\d.]*\d) .* max_industry_weight=([\d.]*\d)", message)
+    assert (both is None) == ("smallest feasible" in message)
+    if both:
+        capped(shares, max_weight=float(both[1]), industries=codes, max_industry_weight=float(both[2]))
 
 
 def test_a_cap_that_cannot_hold_is_refused_with_its_date():
     scores = scores_of({QUARTERS[0]: {"A": 0.9, "B": 0.8, "C": 0.7}})
     rules = IndexRules(enter_percentile=0.0, stay_percentile=0.0, max_weight=0.3)
-    with pytest.raises(
-        InfeasibleError, match=r"2024-03-31: 3 names .* add to 0\.9.* max_weight is 0\.333334"
-    ):
+    with pytest.raises(InfeasibleError, match=r"2024-03-31: 3 name.* add to 0\.9.* max_weight is 0\.333334"):
         build(scores, rules)
     build(scores, replace(rules, max_weight=0.333334))
 
@@ -570,7 +565,7 @@ def built(scores, rules, universe):
                 rules = {**rules, "min_count": 1}
                 continue
             one = re.search(r"smallest feasible (max_\w+) is ([\d.]*\d)", text)
-            two = re.search(r"are max_weight=([\d.]*\d) and, with it, max_industry_weight=([\d.]*\d)", text)
+            two = re.search(r"alone is enough: max_weight=([\d.]*\d) .* max_industry_weight=([\d.]*\d)", text)
             assert one or two, text
             if one:
                 rules = {**rules, one[1]: float(one[2])}
@@ -590,7 +585,7 @@ def check_invariants(index, rules, scores, universe):
         assert sum(w.values()) == pytest.approx(1.0, abs=ROUNDING)
         assert now["target"].sum() == pytest.approx(1.0, abs=ROUNDING)
         assert max(w.values()) <= rules["max_weight"] + EXACT
-        assert min(w.values()) > 0.0
+        assert min(w.values()) >= 0.0
         there = set(universe.filter(pl.col("date") == row["date"])["asset_id"])
         if rules["max_industry_weight"] is not None:
             assert now["industry"].null_count() == 0

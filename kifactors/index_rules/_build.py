@@ -93,7 +93,7 @@ def build(
         rows["weights"] += [
             (when, name, w, t)
             for name, w, t in zip(held, step.weights.tolist(), target.tolist(), strict=True)
-            if w > 0
+            if w > 0.0 or t > 0.0
         ]
         is_first = not weights
         rows["reconstitutions"].append(

@@ -34,9 +34,10 @@ class IndexHistory:
     Parameters
     ----------
     weights : polars.DataFrame
-        (date, asset_id, weight, target): a row per reconstitution and asset held, sorted. They are the weights of
-        that day's close; without prices nothing is said of how they drift until the next. target is what the rules
-        ask for, 0 for who has left and is still held because of a turnover limit.
+        (date, asset_id, weight, target): a row per reconstitution and asset that is held or asked for, sorted. They
+        are weights of that date only: without prices nothing is said of how they drift until the next. target is what
+        the rules ask for; under a turnover limit it is 0 for who has left and is still held, and the weight may be 0
+        for who has joined and is not bought yet.
     reconstitutions : polars.DataFrame
         A row per reconstitution: date, members, joined, left; turnover (one-way, 0.5 sum |dw|, against the weights of
         the last one, drift not included; null on the first); forced_turnover, the part that no limit can avoid;

@@ -249,12 +249,14 @@ def _closed_form(x: Floats, risk: _Risk, goal: Goal) -> Floats:
 
 def _solve_cvxpy(x: Floats, risk: _Risk, box: Box, goal: Goal) -> Floats:
     try:
-        import cvxpy as cp
+        import cvxpy
     except ImportError as error:
         raise MissingExtraError(
             "a full covariance with limits that bind needs cvxpy: pip install 'kifactors[cvxpy]'. Variances by name "
             "(uncorrelated assets), or no limits (long_only=False, no max_active_weight), need nothing."
         ) from error
+    # cvxpy's own types do not know its functions.
+    cp: Any = cvxpy
     a = cp.Variable(x.size)
     z = x - x.mean()
     # Risk of about 1, whatever the period is: solvers stop at absolute tolerances.
