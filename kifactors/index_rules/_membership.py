@@ -177,15 +177,19 @@ def _reason(
     rules: IndexRules,
 ) -> str:
     enter, stay = lines
-    ranked = f"{by} {x[i]:.4g}, rank {ranks[i]} of {ranks.max()}"
+    value = f"{by} {x[i]:.4g}"
+    rank = f"rank {ranks[i]} of {ranks.max()}"
+    line, q = (stay, rules.stay_percentile) if members[i] else (enter, rules.enter_percentile)
     if qualified[i] and chosen[i]:
         if x[i] >= enter:
-            return f"{by} {x[i]:.4g} >= {enter:.4g}, percentile {rules.enter_percentile:g}"
-        return f"{by} {x[i]:.4g} >= {stay:.4g}, percentile {rules.stay_percentile:g}"
+            line, q = enter, rules.enter_percentile
+        return f"{value} >= {line:.4g}, percentile {q:g}"
     if qualified[i]:
-        return f"{ranked}: outside the maximum of {rules.max_count}"
+        return f"{value}, {rank}: outside the maximum of {rules.max_count}"
     if chosen[i]:
-        return f"{ranked}: fills the minimum of {rules.min_count}"
-    if members[i]:
-        return f"{by} {x[i]:.4g} < {stay:.4g}, percentile {rules.stay_percentile:g}"
-    return f"{by} {x[i]:.4g} < {enter:.4g}, percentile {rules.enter_percentile:g}"
+        return f"{value}, {rank}: fills the minimum of {rules.min_count}"
+    below = f"{value} < {line:.4g}, percentile {q:g}"
+    # Where the minimum binds, being below the line is not enough to be out.
+    return (
+        f"{below}; {rank}: outside the minimum of {rules.min_count}" if (chosen & ~qualified).any() else below
+    )
