@@ -100,6 +100,14 @@ def test_who_stands_on_the_line_is_in(q):
         assert members(index, QUARTERS[0]) == names[place:]
 
 
+def test_a_member_on_the_line_to_stay_stays():
+    """Of eleven the 60th percentile is the seventh value, G."""
+    base = {name: k / 10 for k, name in enumerate("ABCDEFGHIJK")}
+    rules = replace(LOOSE, stay_percentile=60.0)
+    scores = scores_of({QUARTERS[0]: {**base, "G": 0.95}, QUARTERS[1]: base})
+    assert members(build(scores, rules), QUARTERS[1]) == ["G", "I", "J", "K"]
+
+
 def test_lines_are_numpys_percentiles():
     rng = np.random.default_rng(5)
     for n in (1, 2, 7, 30):

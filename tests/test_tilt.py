@@ -136,6 +136,28 @@ def test_limits_hold_and_the_target_is_met_exactly(seed, part, long_only, most, 
     assert (rest[~free & (found.active >= high - 1e-9)] <= 1e-8).all()
 
 
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_exposures_that_hardly_differ_cost_no_digits(seed):
+    """Differences of 1e-9 beside one of 0.4, variances over four orders, the target at the end of what is possible."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([3, 100, 1000]))
+    names = [f"a{k}" for k in range(n)]
+    b = rng.dirichlet(np.full(n, 0.3))
+    x = 0.5 + 1e-9 * rng.integers(0, 3, n) + 0.4 * (rng.random(n) < 0.1)
+    x[0] = 0.9
+    v = np.exp(rng.normal(-4, 2, n))
+    most = 1.5 / n
+    low, high = limits(b, long_only=True, most=most)
+    top = kf.portfolio.achievable_range(x, min_weight=low, max_weight=high, total=0.0)[1]
+    for part in (0.5, 0.999999, 1.0):
+        found = tilt(
+            dict(zip(names, b, strict=True)), dict(zip(names, x, strict=True)), target_active_exposure=part * top,
+            covariance=dict(zip(names, v, strict=True)), max_active_weight=most,
+        )  # fmt: skip
+        assert found.active.sum() == pytest.approx(0.0, abs=1e-13)
+        assert found.active_exposure == pytest.approx(part * top, abs=1e-11)
+
+
 def test_most_cases_of_the_property_bind():
     """The property above is about limits: they must bind in a good part of its cases."""
     methods = []

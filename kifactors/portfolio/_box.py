@@ -17,8 +17,6 @@ DOUBLINGS = 50
 # The largest exposure counts as reached this near to it; exposures that differ by less would need a beta beyond all
 # digits.
 ROUNDING = 1e-12
-# Two equations whose determinant is smaller, relatively, are one.
-DETERMINED = 1e-12
 
 
 class Box(NamedTuple):
@@ -53,7 +51,7 @@ def solve_diagonal(x: Floats, variances: Floats, box: Box, goal: Goal) -> Floats
     -----
     The conditions of Karush, Kuhn and Tucker say a_i = clip((alpha + beta x_i) / v_i, low_i, high_i). For each beta the
     sum rises with alpha, in straight pieces, and the alpha of sum 0 is read off exactly. With it both exposure and
-    risk rise with beta >= 0, which is bisected; the straight piece it ends on is then solved for exactly.
+    risk rise with beta >= 0, which is bisected to the last digit.
 
     Examples
     --------
@@ -68,13 +66,14 @@ def solve_diagonal(x: Floats, variances: Floats, box: Box, goal: Goal) -> Floats
     # Differences of at most 1: then beta is of the size of the variances.
     z = sign * (x - x.mean()) / size
     _, most = achievable_range(z, min_weight=box.low, max_weight=box.high, total=0.0)
-    wanted = np.inf if goal.exposure is None else sign * goal.exposure / size
+    wanted = None if goal.exposure is None else sign * goal.exposure / size
 
     def is_enough(a: Floats) -> bool:
         exposure = float(z @ a)
-        if goal.tracking_error is not None and goal.exposure is None:
-            return float(variances @ a**2) >= goal.tracking_error**2 or exposure >= most - ROUNDING
-        return exposure >= min(wanted, most - ROUNDING)
+        if wanted is not None:
+            return exposure >= min(wanted, most - ROUNDING)
+        assert goal.tracking_error is not None  # noqa: S101
+        return float(variances @ a**2) >= goal.tracking_error**2 or exposure >= most - ROUNDING
 
     low, high = 0.0, float(variances.mean())
     for _ in range(DOUBLINGS):
@@ -89,42 +88,33 @@ def solve_diagonal(x: Floats, variances: Floats, box: Box, goal: Goal) -> Floats
             high = middle
         else:
             low = middle
-    return _settled(_at(high, z, variances, box), z, variances, box, wanted)
+    return _at(high, z, variances, box)
 
 
 def _at(beta: float, z: Floats, variances: Floats, box: Box) -> Floats:
     """Return clip((alpha + beta z) / v) with the alpha that makes it add to 0."""
-    slope = beta * z
-    opens, closes = variances * box.low - slope, variances * box.high - slope
-    corners = np.concatenate([opens, closes])
-    change = np.concatenate([1.0 / variances, -1.0 / variances])
-    order = np.argsort(corners, kind="stable")
-    corners, change = corners[order], change[order]
-    sums = box.low.sum() + np.concatenate([[0.0], np.cumsum(np.cumsum(change)[:-1] * np.diff(corners))])
-    k = int(np.searchsorted(sums, 0.0))
-    # The sum ends at high.sum() >= 0, but for rounding.
-    k = min(max(k, 1), corners.size - 1)
-    rise = sums[k] - sums[k - 1]
-    part = -sums[k - 1] / rise if rise > 0.0 else 1.0
-    alpha = corners[k - 1] + min(max(part, 0.0), 1.0) * (corners[k] - corners[k - 1])
+    pivot = 0.0
+    # Twice: the second time from the asset that decides, so that a large beta does not eat the digits around it.
+    for _ in range(2):
+        slope = beta * (z - pivot)
+        corners = np.concatenate([variances * box.low - slope, variances * box.high - slope])
+        order = np.argsort(corners, kind="stable")
+        corners = corners[order]
+        # The sum is low.sum() <= 0 at the first corner and high.sum() >= 0 at the last; straight between two.
+        first, last = 0, corners.size - 1
+        while last - first > 1:
+            middle = (first + last) // 2
+            if _clipped(corners[middle], slope, variances, box).sum() < 0.0:
+                first = middle
+            else:
+                last = middle
+        pivot = float(z[order[last] % z.size])
+    under, over = (float(_clipped(corners[k], slope, variances, box).sum()) for k in (first, last))
+    part = -under / (over - under) if over > under else 1.0
+    alpha = corners[first] + min(max(part, 0.0), 1.0) * (corners[last] - corners[first])
+    return _clipped(alpha, slope, variances, box)
+
+
+def _clipped(alpha: float, slope: Floats, variances: Floats, box: Box) -> Floats:
     found: Floats = np.clip((alpha + slope) / variances, box.low, box.high)
     return found
-
-
-def _settled(a: Floats, z: Floats, variances: Floats, box: Box, wanted: float) -> Floats:
-    """Solve exactly for the weights that are not at a limit, so that nothing is left over from the bisection."""
-    free = (a > box.low) & (a < box.high)
-    if not free.any():
-        return a
-    inverse, zf = 1.0 / variances[free], z[free]
-    rows = np.array([[inverse.sum(), inverse @ zf], [inverse @ zf, inverse @ zf**2]])
-    sides = np.array([-a[~free].sum(), wanted - z[~free] @ a[~free]])
-    exact = a.copy()
-    if np.isfinite(wanted) and np.linalg.det(rows) > DETERMINED * rows[0, 0] * rows[1, 1]:
-        alpha, beta = np.linalg.solve(rows, sides)
-        exact[free] = (alpha + beta * zf) * inverse
-    else:
-        exact[free] -= a.sum() * inverse / rows[0, 0]
-    # A weight next to its limit may cross it by rounding.
-    kept: Floats = np.clip(exact, box.low, box.high)
-    return kept
