@@ -275,10 +275,10 @@ def test_children_get_the_same(method, tmp_path):
 
 
 def test_nothing_is_left_running():
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     for call in (style_score, rank, latest, propagate):
         call(n_threads=5)
-    assert threading.active_count() == before
+    assert {*threading.enumerate()} <= before
     # Allocators still give pages back for a while; who waits busily never stops.
     assert any(cpu_time_of(0.2) < 0.05 for _ in range(10))
 

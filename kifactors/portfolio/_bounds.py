@@ -94,7 +94,7 @@ def achievable_range(
     exposures : (n,) array
         x, finite.
     min_weight, max_weight : float or (n,) array
-        Limits of every weight.
+        Limits of every weight; only the largest may be infinite.
     total : float
         What the weights add to.
 
@@ -107,6 +107,8 @@ def achievable_range(
     ------
     InfeasibleError
         No weights within the limits add to the total.
+    DataError
+        An exposure or a smallest weight is not finite.
 
     Notes
     -----
@@ -127,6 +129,10 @@ def achievable_range(
     low, high = (
         np.broadcast_to(np.asarray(limit, np.float64), x.shape) for limit in (min_weight, max_weight)
     )
+    if not np.isfinite(low).all() or np.isnan(high).any():
+        raise DataError(
+            "a smallest weight is not finite, or a largest unknown; give every weight limits, (-1, 1) say."
+        )
     if (low > high).any():
         raise DataError("a smallest weight is above the largest of the same asset.")
     room, spare = high - low, total - low.sum()
