@@ -36,8 +36,9 @@ DIRECTIVES = {
 
 # No fused multiply-add, no reassociation: a result must not depend on the machine that compiled it. The other two
 # flags concern only errno and exception flags, which nobody reads, and let loops with comparisons become vectors.
+LEVEL = "-O1" if DEBUG else "-O3"
 COMPILE_ARGS = (
-    [] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+    [] if sys.platform == "win32" else [LEVEL, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 )
 
 
