@@ -2,11 +2,12 @@
 
 import math
 from datetime import date, timedelta
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import kifactors as kf
@@ -232,16 +233,39 @@ def test_top_and_bottom_equal_sorting(rows, n, highest, masked):
     assert set(selected(scores, condition)) == expected
 
 
+def percentile(known: list[Fraction], q: int) -> Fraction:
+    """Definition 7 of Hyndman and Fan, in exact arithmetic."""
+    place = Fraction(q) * (len(known) - 1) / 100
+    below = int(place)
+    above = min(below + 1, len(known) - 1)
+    return known[below] + (place - below) * (known[above] - known[below])
+
+
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=40),
+    st.lists(st.none() | st.integers(0, 64).map(lambda k: k / 64), min_size=1, max_size=40),
     st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted),
 )
-def test_percentiles_equal_numpy(exposures, limits):
-    known = [x for x in exposures if x is not None]
-    low, high = np.percentile(known, limits) if known else (math.nan, math.nan)
-    expected = [f"a{k}" for k, x in enumerate(exposures) if x is not None and low <= x <= high]
-    assert selected(one_day(exposures), E.percentile_between(*limits)) == expected
+def test_percentiles_equal_the_definition(exposures, limits):
+    known = sorted(Fraction(x) for x in exposures if x is not None)
+    # Who is nearer to a line than a rounding, but not on it, may fall on either side.
+    lines = [percentile(known, q) for q in limits] if known else []
+    near = any(0 < abs(x - line) < Fraction(1, 10**12) for x in known for line in lines)
+    assume(not near)
+    expected = [
+        f"a{k}" for k, x in enumerate(exposures) if x is not None and lines[0] <= Fraction(x) <= lines[1]
+    ]
+    found = selected(one_day(exposures), E.percentile_between(*limits))
+    uncertain = {f"a{k}" for k, x in enumerate(exposures) if x is not None and Fraction(x) in lines}
+    assert {*found} - uncertain == {*expected} - uncertain
+
+
+def test_who_stands_on_the_line_is_in():
+    """Of 101 numbers the q-th is the percentile q; numpy's 55th misses it by a rounding."""
+    scores = one_day([k / 128 for k in range(101)])
+    for q in range(101):
+        assert len(selected(scores, E.percentile_between(q, 100))) == 101 - q
+        assert len(selected(scores, E.percentile_between(0, q))) == q + 1
 
 
 # laziness
