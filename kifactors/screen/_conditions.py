@@ -404,7 +404,7 @@ def _unknown(condition: Condition, codes: Codes) -> Mask:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Both(Condition):
+class _Pair(Condition):
     left: Condition
     right: Condition
 
@@ -412,6 +412,8 @@ class _Both(Condition):
     def columns(self) -> frozenset[str]:
         return self.left.columns | self.right.columns
 
+
+class _Both(_Pair):
     @property
     def reasons(self) -> tuple[Reason, ...]:
         return self.left.reasons + self.right.reasons
@@ -431,15 +433,7 @@ class _Both(Condition):
         return f"{_inner(self.left)} and {_inner(self.right)}"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _Either(Condition):
-    left: Condition
-    right: Condition
-
-    @property
-    def columns(self) -> frozenset[str]:
-        return self.left.columns | self.right.columns
-
+class _Either(_Pair):
     @property
     def reasons(self) -> tuple[Reason, ...]:
         return tuple(
@@ -484,4 +478,4 @@ class _Not(Condition):
 
 
 def _inner(condition: Condition) -> str:
-    return f"({condition})" if isinstance(condition, _Both | _Either) else str(condition)
+    return f"({condition})" if isinstance(condition, _Pair) else str(condition)
