@@ -642,6 +642,7 @@ def check_hysteresis(row, target, inside, scores, there, rules):
     assert all(x[name] > 0 for name in target)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(seed=st.integers(0, 10**6), rules=RULES)
 def test_weights_add_to_1_and_all_limits_hold(seed, rules):

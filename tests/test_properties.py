@@ -29,6 +29,7 @@ def until(frame, day):
     return frame.filter(pl.col("date") <= day)
 
 
+@pytest.mark.slow
 @MANY
 @given(seeds, st.sampled_from(DATES), st.booleans(), st.integers(0, 5))
 def test_look_ahead_law(seed, day, universe, lag_days):
@@ -71,6 +72,7 @@ def test_row_order_repeats_and_chunks_do_not_matter(seed, random):
     assert_frame_equal(compute(frames), compute(shuffled), check_exact=True)
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds)
 def test_dates_are_independent(seed):
@@ -82,6 +84,7 @@ def test_dates_are_independent(seed):
     )
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds, st.integers(2, 5))
 def test_threads_do_not_change_a_bit(seed, threads):
@@ -91,6 +94,7 @@ def test_threads_do_not_change_a_bit(seed, threads):
         assert_frame_equal(compute(frames, n_threads=1), compute(frames, n_threads=threads), check_exact=True)
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds)
 def test_blocks_of_dates_do_not_matter(seed):
@@ -102,6 +106,7 @@ def test_blocks_of_dates_do_not_matter(seed):
         assert_frame_equal(whole, compute(frames), check_exact=True)
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds)
 def test_an_unrelated_asset_changes_no_economic_number(seed):
@@ -139,6 +144,7 @@ def monotone(before, after, columns=("ai_revenue", "ai_revenue_high")):
         assert (pairs[f"{name}_right"] >= pairs[name] - CONVERGED).drop_nulls().all(), name
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds, st.floats(0.0, 1.0))
 def test_r_is_monotone_in_theta_ties_disclosure_and_delta(seed, raised):

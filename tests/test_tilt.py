@@ -354,7 +354,7 @@ def test_what_is_wrong_is_said(options, message):
 
 
 @pytest.mark.parametrize(
-    ("benchmark", "message"),
+    ("weights", "message"),
     [
         ({"A": 0.5, "B": 0.4}, "add to 0.9"),
         ({"A": 1.5, "B": -0.5}, "benchmark weight of B is -0.5"),
@@ -362,6 +362,6 @@ def test_what_is_wrong_is_said(options, message):
         (np.array([0.5, 0.5]), "by position"),
     ],
 )
-def test_a_wrong_benchmark_is_refused(benchmark, message):
+def test_a_wrong_benchmark_is_refused(weights, message):
     with pytest.raises(DataError, match=message):
-        tilt(benchmark, ENDS, target_active_exposure=0.1)
+        tilt(weights, ENDS, target_active_exposure=0.1)

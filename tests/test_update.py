@@ -91,6 +91,7 @@ def assert_same(got, expected):
 # Equal to a full run --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @MANY
 @given(seeds, CUTS, st.booleans(), st.booleans(), st.integers(0, 5))
 def test_an_update_equals_a_full_run(seed, cut, universe, announced, lag_days):
@@ -103,6 +104,7 @@ def test_an_update_equals_a_full_run(seed, cut, universe, announced, lag_days):
     assert_same(got, compute(frames, DATES, factor))
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=seeds, cuts=st.lists(CUTS, min_size=2, max_size=4, unique=True))
 def test_so_do_several_updates_through_files(seed, cuts, tmp_path_factory):
@@ -117,6 +119,7 @@ def test_so_do_several_updates_through_files(seed, cuts, tmp_path_factory):
     assert kf.read_scores(path).to_arrow().equals(full.to_arrow(), check_metadata=True)
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds, CUTS)
 def test_blocks_and_threads_do_not_matter(seed, cut):
@@ -129,6 +132,7 @@ def test_blocks_and_threads_do_not_matter(seed, cut):
         assert_same(FACTOR.update(made, kf.Tables(**frames), DATES[cut:], n_threads=3), full)
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds, CUTS, st.sampled_from([1, 40, 400, 4000]))
 def test_what_is_out_of_reach_does_not_matter(seed, cut, days):
@@ -152,6 +156,7 @@ def test_nothing_is_changed_in_place(seed, cut):
         assert_frame_equal(frame, held[name])
 
 
+@pytest.mark.slow
 @FEW
 @given(seeds, st.integers(1, len(DATES) - 2), st.integers(0, len(DATES) - 2))
 def test_one_date_of_more_may_be_continued(seed, cut, kept):
