@@ -31,6 +31,7 @@ ROOMS = (
     "screen",
     "index_rules",
     "portfolio",
+    "sources",
     "bundle",
     "io",
     "versions",
