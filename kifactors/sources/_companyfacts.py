@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +11,7 @@ from kifactors.errors import DataError, MissingExtraError
 from kifactors.sources._facts import RAW
 from kifactors.sources._tag_map import TagMap
 
-__all__ = ["Filer", "companyfacts"]
+__all__ = ["Filer", "companyfacts", "companyfacts_frame"]
 
 
 class Filer:
@@ -51,7 +50,7 @@ def companyfacts(data: bytes, tags: TagMap) -> Filer:
     return Filer(cik, document.name, columns)
 
 
-def to_polars(filers: list[Filer]) -> pl.DataFrame:
+def companyfacts_frame(filers: list[Filer]) -> pl.DataFrame:
     """Return the facts of filers as one frame, columns of `RAW`; a text that is no date becomes null."""
     dates = {"period_start", "period_end", "filed"}
     columns = {name: [cell for filer in filers for cell in filer.columns[name]] for name in RAW}
@@ -132,17 +131,3 @@ def _decoders(wanted: frozenset[str]) -> tuple[Any, Any, list[tuple[str, str, st
         "Document", [("cik", int), ("name", str), ("facts", facts)], rename={"name": "entityName"}
     )
     return msgspec.json.Decoder(document), msgspec.json.Decoder(tag), places
-
-
-def batches(filers: Iterator[Filer], *, facts: int = 100_000) -> Iterator[list[Filer]]:
-    """Gather filers until they hold about that many facts."""
-    batch: list[Filer] = []
-    count = 0
-    for filer in filers:
-        batch.append(filer)
-        count += len(filer.columns["tag"])
-        if count >= facts:
-            yield batch
-            batch, count = [], 0
-    if batch:
-        yield batch
