@@ -1,7 +1,6 @@
 """Facts of every filer into parts, then chosen, dated and put in order company by company."""
 
 from collections.abc import Callable, Iterator
-from itertools import batched
 from pathlib import Path
 
 import polars as pl
@@ -42,21 +41,24 @@ def companyfacts_parts(path: Path, tags: TagMap, parts: Parts, *, strict: bool, 
     refused = Skips()
     with Documents(path, is_companyfacts, skips=refused) as documents:
         if not documents.names:
-            raise DataError(f"{path} holds no companyfacts document, like CIK0000320193.json. Check the path.")
+            raise DataError(
+                f"{path} holds no companyfacts document, like CIK0000320193.json. Check the path."
+            )
         total = len(documents.names)
-        for number, some in enumerate(batched(documents.names, BATCH)):
+        for number, start in enumerate(range(0, total, BATCH)):
+            some = documents.names[start : start + BATCH]
             name = f"companyfacts-{number:05d}"
             if parts.numbers(name) is None:
                 parts.write(name, _filers(documents, some, tags, strict=strict))
             names.append(name)
-            report(min((number + 1) * BATCH, total), total)
-    if strict and len(refused):
-        raise DataError(refused.first())
+            report(start + len(some), total)
+    if strict:
+        refused.refuse()
     parts.write("companyfacts-refused", Part({}, refused.to_polars(), {}))
     return [*names, "companyfacts-refused"]
 
 
-def _filers(documents: Documents, names: tuple[str, ...], tags: TagMap, *, strict: bool) -> Part:
+def _filers(documents: Documents, names: list[str], tags: TagMap, *, strict: bool) -> Part:
     """Read some documents; one that cannot be read is counted, or stops everything if `strict`."""
     skips, filers, size = Skips(), [], 0
     for name in names:
@@ -104,7 +106,12 @@ def _quarter(path: Path, tags: TagMap, *, strict: bool) -> Part:
 
 
 def merged(
-    first: list[Path], second: list[Path], known: pl.DataFrame, currencies: dict[str, str], skips: Skips, report: Report
+    first: list[Path],
+    second: list[Path],
+    known: pl.DataFrame,
+    currencies: dict[str, str],
+    skips: Skips,
+    report: Report,
 ) -> Iterator[Merged]:
     """Merge the facts of some companies at a time, ascending.
 
@@ -123,7 +130,7 @@ def merged(
         some = companies[start : start + CHUNK]
         facts = pl.concat(
             pl.scan_parquet(files)
-            .filter(pl.col("asset_id").is_between(some[0], some[-1]))
+            .filter(pl.col("asset_id").is_between(pl.lit(some[0]), pl.lit(some[-1])))
             .join(own.lazy(), on="asset_id", how="semi")
             for files, own in ((first, of_first), (second, of_second))
             if files

@@ -3,7 +3,7 @@
 from kifactors.schema._coerce import ArrowStream, TableLike, coerce, read_file
 from kifactors.schema._content import Content, content
 from kifactors.schema._declared import Column, Rule, TableSchema
-from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES
+from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES, STOCK_METRICS
 from kifactors.schema._outputs import DESCRIPTORS, ROLES, SCORES
 from kifactors.schema._tables import Tables
 from kifactors.schema._validate import check, validate
@@ -15,6 +15,7 @@ __all__ = [
     "ROLES",
     "SCOPES",
     "SCORES",
+    "STOCK_METRICS",
     "ArrowStream",
     "Column",
     "Content",

@@ -6,7 +6,7 @@ import polars as pl
 
 from kifactors.schema._declared import Column, Rule, TableSchema
 
-__all__ = ["FLOW_METRICS", "INPUTS", "SCOPES"]
+__all__ = ["FLOW_METRICS", "INPUTS", "SCOPES", "STOCK_METRICS"]
 
 FLOW_METRICS = ("capex", "revenue")
 STOCK_METRICS = ("assets",)

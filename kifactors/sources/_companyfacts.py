@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -31,18 +31,18 @@ def companyfacts(data: bytes, tags: TagMap) -> Filer:
     DataError
         It is no such document: not UTF-8 or JSON, a key stands twice, or a field has another type.
     """
-    document_of, tag_of, places = _decoders(tags.wanted)
+    document_of, tag_of = _decoders()
     columns: dict[str, list[Any]] = {name: [] for name in RAW}
     try:
         document = document_of.decode(data)
-        keys = ["facts", "cik"]
-        for taxonomy, field, name in places:
-            raw = getattr(getattr(document.facts, taxonomy), field, None)
-            if raw:
-                keys.append(name.partition(":")[2])
-                _append(columns, name, tag_of.decode(raw), bytes(raw))
-        if any(data.count(b'"%b":' % key.encode()) != 1 for key in keys):
+        known = sum(map(len, document.facts.values()))
+        if data.count(b'"units":') != known or data.count(b'"cik":') != 1:
             _refuse_repeats(data)
+        for tag in sorted(tags.wanted):
+            taxonomy, _, name = tag.partition(":")
+            raw = document.facts.get(taxonomy, {}).get(name)
+            if raw is not None:
+                _append(columns, tag, tag_of.decode(raw), bytes(raw))
     except (ValueError, RecursionError) as error:
         raise DataError(f"it is no companyfacts document: {error}. Download it again.") from error
     cik = f"{document.cik:010d}"
@@ -87,47 +87,22 @@ def _refuse_repeats(data: bytes) -> None:
     json.loads(data, object_pairs_hook=unique)
 
 
-@lru_cache(maxsize=8)
-def _decoders(wanted: frozenset[str]) -> tuple[Any, Any, list[tuple[str, str, str]]]:
-    """Build decoders whose structures have the wanted tags as fields, so that all others are only skipped over.
-
-    Returns
-    -------
-    document, tag : decoders
-        Of a document, whose tags stay undecoded, and of one tag.
-    places : list
-        Field of the taxonomy, field of the tag, full name of the tag.
-    """
+@cache
+def _decoders() -> tuple[Any, Any]:
+    """Return the decoder of a document, whose tags it leaves undecoded, and that of one tag."""
     try:
         import msgspec
     except ImportError as error:
         raise MissingExtraError("companyfacts need msgspec: pip install 'kifactors[sec]'.") from error
 
+    fields: list[Any] = [("end", str), ("accn", str), ("filed", str), ("val", float | None)]
     fact = msgspec.defstruct(
-        "Fact",
-        [
-            ("end", str), ("accn", str), ("filed", str), ("val", float | None), ("form", str | None, None),
-            ("start", str | None, None),
-        ],
-        gc=False,
-    )  # fmt: skip
-    tag = msgspec.defstruct("Tag", [("units", dict[str, list[fact]])])  # type: ignore[valid-type]
-    by_taxonomy: dict[str, list[str]] = {}
-    for name in sorted(wanted):
-        taxonomy, _, local = name.partition(":")
-        by_taxonomy.setdefault(taxonomy, []).append(local)
-    taxonomies: list[tuple[str, Any, Any]] = []
-    places = []
-    for number, (taxonomy, names) in enumerate(by_taxonomy.items()):
-        fields = {f"tag_{k}": name for k, name in enumerate(names)}
-        kind = msgspec.defstruct(
-            f"Taxonomy{number}", [(field, msgspec.Raw, msgspec.Raw()) for field in fields], rename=fields
-        )
-        taxonomies.append((f"taxonomy_{number}", kind | None, None))
-        places += [(f"taxonomy_{number}", field, f"{taxonomy}:{name}") for field, name in fields.items()]
-    renamed = {f"taxonomy_{number}": taxonomy for number, taxonomy in enumerate(by_taxonomy)}
-    facts = msgspec.defstruct("Facts", taxonomies, rename=renamed)
-    document = msgspec.defstruct(
-        "Document", [("cik", int), ("name", str), ("facts", facts)], rename={"name": "entityName"}
+        "Fact", [*fields, ("form", str | None, None), ("start", str | None, None)], gc=False
     )
-    return msgspec.json.Decoder(document), msgspec.json.Decoder(tag), places
+    tag = msgspec.defstruct("Tag", [("units", dict[str, list[fact]])])  # type: ignore[valid-type]
+    document = msgspec.defstruct(
+        "Document",
+        [("cik", int), ("name", str), ("facts", dict[str, dict[str, msgspec.Raw]])],
+        rename={"name": "entityName"},
+    )
+    return msgspec.json.Decoder(document), msgspec.json.Decoder(tag)

@@ -4,6 +4,8 @@ from collections import Counter
 
 import polars as pl
 
+from kifactors.errors import DataError
+
 __all__ = ["SKIPPED", "Skips"]
 
 # One row a reason, file and filer.
@@ -35,6 +37,11 @@ class Skips:
         """Add the rows of another frame of what was left out."""
         for *key, rows in frame.select(list(SKIPPED)).rows():
             self._rows[tuple(key)] += rows  # type: ignore[index]
+
+    def refuse(self) -> None:
+        """Raise DataError if anything was left out."""
+        for (file, filer, reason, detail), rows in sorted(self._rows.items()):
+            raise DataError(f"{file}{filer and ', ' + filer}: {reason} ({rows:,}) {detail}".strip())
 
     def to_polars(self) -> pl.DataFrame:
         """Return file, filer, reason, detail, rows; sorted."""
