@@ -82,7 +82,9 @@ def ingest_sec(
             parts.files("facts", first), parts.files("facts", second), known, currencies, skips,
             lambda done, total: report("merge", done, total),
         ):  # fmt: skip
-            files.add("fundamentals", schema.validate("fundamentals", one.facts.filter(own)))
+            fundamentals = one.facts.filter(own)
+            if fundamentals.height:
+                files.add("fundamentals", schema.validate("fundamentals", fundamentals))
             files.add("other_facts", one.facts.filter(~own))
             files.add("tag_report", one.tags)
         rows = files.finish()

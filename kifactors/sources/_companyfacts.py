@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
 
@@ -36,7 +36,7 @@ def companyfacts(data: bytes, tags: TagMap) -> Filer:
     try:
         document = document_of.decode(data)
         known = sum(map(len, document.facts.values()))
-        if data.count(b'"units":') != known or data.count(b'"cik":') != 1:
+        if data.count(b'"units":') != known or any(data.count(key) != 1 for key in (b'"cik":', b'"facts":')):
             _refuse_repeats(data)
         for tag in sorted(tags.wanted):
             taxonomy, _, name = tag.partition(":")
@@ -95,6 +95,7 @@ def _decoders() -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtraError("companyfacts need msgspec: pip install 'kifactors[sec]'.") from error
 
+    key = Annotated[int, msgspec.Meta(ge=1, lt=10**10)]
     fields: list[Any] = [("end", str), ("accn", str), ("filed", str), ("val", float | None)]
     fact = msgspec.defstruct(
         "Fact", [*fields, ("form", str | None, None), ("start", str | None, None)], gc=False
@@ -102,7 +103,7 @@ def _decoders() -> tuple[Any, Any]:
     tag = msgspec.defstruct("Tag", [("units", dict[str, list[fact]])])  # type: ignore[valid-type]
     document = msgspec.defstruct(
         "Document",
-        [("cik", int), ("name", str), ("facts", dict[str, dict[str, msgspec.Raw]])],
+        [("cik", key), ("name", str), ("facts", dict[str, dict[str, msgspec.Raw]])],
         rename={"name": "entityName"},
     )
     return msgspec.json.Decoder(document), msgspec.json.Decoder(tag)

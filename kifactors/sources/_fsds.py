@@ -54,7 +54,7 @@ def read_fsds(path: str | PathLike[str], tags: TagMap, *, skips: Skips | None = 
     Raises
     ------
     DataError
-        It is no zip archive, sub.txt or num.txt is absent or lacks a column, or a row has a wrong number of fields.
+        It is no zip archive, sub.txt or num.txt is absent or lacks a column.
 
     Notes
     -----
