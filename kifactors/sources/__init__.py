@@ -6,9 +6,11 @@ from kifactors.sources._facts import RAW, TAGGED, tagged
 from kifactors.sources._fsds import StatementDataSet, read_fsds
 from kifactors.sources._merge import Merged, merge
 from kifactors.sources._skips import SKIPPED, Skips
+from kifactors.sources._submissions import FILINGS, Submissions, available_on, submissions
 from kifactors.sources._tag_map import FilerRule, Metric, TagMap
 
 __all__ = [
+    "FILINGS",
     "RAW",
     "SKIPPED",
     "TAGGED",
@@ -19,10 +21,13 @@ __all__ = [
     "Metric",
     "Skips",
     "StatementDataSet",
+    "Submissions",
     "TagMap",
+    "available_on",
     "companyfacts",
     "companyfacts_frame",
     "merge",
     "read_fsds",
+    "submissions",
     "tagged",
 ]
