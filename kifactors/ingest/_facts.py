@@ -1,12 +1,12 @@
 """Facts of every filer into parts, then chosen, dated and put in order company by company."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from kifactors.errors import DataError
-from kifactors.ingest._parts import Part, Parts
+from kifactors.ingest._parts import Part, Parts, Report
 from kifactors.sources import (
     TAGGED,
     Documents,
@@ -20,14 +20,12 @@ from kifactors.sources import (
     tagged,
 )
 
-__all__ = ["companyfacts_parts", "fsds_parts", "merged"]
+__all__ = ["companies", "companyfacts_parts", "fsds_parts", "merged"]
 
 # Filers of one part: their facts are a few megabytes.
 BATCH = 128
 # Companies merged together.
 CHUNK = 256
-
-Report = Callable[[int, int], None]
 
 
 def is_companyfacts(name: str) -> bool:
@@ -123,11 +121,11 @@ def merged(
     known : frame
         accession, available_at: the day filings were known, where it is not the filing date.
     """
-    of_first = _companies(first)
-    of_second = _companies(second).filter(~pl.col("asset_id").is_in(of_first["asset_id"].implode()))
-    companies = pl.concat([of_first, of_second]).unique().sort("asset_id")["asset_id"]
-    for start in range(0, len(companies), CHUNK):
-        some = companies[start : start + CHUNK]
+    of_first = companies(first)
+    of_second = companies(second).filter(~pl.col("asset_id").is_in(of_first["asset_id"].implode()))
+    every = pl.concat([of_first, of_second]).unique().sort("asset_id")["asset_id"]
+    for start in range(0, len(every), CHUNK):
+        some = every[start : start + CHUNK]
         facts = pl.concat(
             pl.scan_parquet(files)
             .filter(pl.col("asset_id").is_between(pl.lit(some[0]), pl.lit(some[-1])))
@@ -138,11 +136,12 @@ def merged(
         dated = facts.join(known, on="accession", how="left", maintain_order="left").with_columns(
             available_at=pl.coalesce("available_at", "filed")
         )
-        yield merge(dated, currencies, file="", skips=skips)
-        report(min(start + CHUNK, len(companies)), len(companies))
+        yield merge(dated, currencies, file="all facts", skips=skips)
+        report(min(start + CHUNK, len(every)), len(every))
 
 
-def _companies(files: list[Path]) -> pl.DataFrame:
+def companies(files: list[Path]) -> pl.DataFrame:
+    """Return asset_id of every company of some files of facts."""
     if not files:
         return pl.DataFrame(schema={"asset_id": pl.String})
     return pl.scan_parquet(files).select(pl.col("asset_id").unique()).collect()

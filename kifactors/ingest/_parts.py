@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import polars as pl
 from kifactors.io import write_frame, written
 from kifactors.sources import Skips
 
-__all__ = ["Part", "Parts", "fingerprint"]
+__all__ = ["Part", "Parts", "Report", "fingerprint"]
+
+# Takes how much is done, and of how much.
+Report = Callable[[int, int], None]
 
 FOLDER = ".ingest"
 
