@@ -122,7 +122,10 @@ def merged(
         accession, available_at: the day filings were known, where it is not the filing date.
     """
     of_first = companies(first)
-    of_second = companies(second).filter(~pl.col("asset_id").is_in(of_first["asset_id"].implode()))
+    of_second = companies(second).join(of_first, on="asset_id", how="anti")
+    if second:
+        doubled = pl.scan_parquet(second).join(of_first.lazy(), on="asset_id", how="semi").select(pl.len())
+        skips.add("in companyfacts already", file="data sets", rows=doubled.collect().item())
     every = pl.concat([of_first, of_second]).unique().sort("asset_id")["asset_id"]
     for start in range(0, len(every), CHUNK):
         some = every[start : start + CHUNK]
