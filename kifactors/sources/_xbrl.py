@@ -118,6 +118,7 @@ def read_xbrl(
 
     Examples
     --------
+    >>> from kifactors.sources import read_xbrl
     >>> document = b'''<xbrl xmlns="http://www.xbrl.org/2003/instance" xmlns:gaap="http://fasb.org/us-gaap/2024"
     ...     xmlns:iso4217="http://www.xbrl.org/2003/iso4217">
     ...   <context id="c"><entity><identifier scheme="http://www.sec.gov/CIK">0001045810</identifier></entity>
@@ -125,7 +126,7 @@ def read_xbrl(
     ...   <unit id="u"><measure>iso4217:USD</measure></unit>
     ...   <gaap:Revenues contextRef="c" unitRef="u" decimals="-6">56084000000</gaap:Revenues>
     ... </xbrl>'''
-    >>> facts = kf.sources.read_xbrl(document)
+    >>> facts = read_xbrl(document)
     >>> facts.cik, facts.facts.select("concept", "value", "unit").row(0)
     ('0001045810', ('us-gaap:Revenues', 56084000000.0, 'USD'))
     """
