@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from kifactors.schema import INPUTS, validate
+from kifactors.schema import INPUTS
 from kifactors.sources._contexts import axes_of
 from kifactors.sources._customers import is_anonymous, is_several, is_supplier, label_of
 from kifactors.sources._names import alias_lookup
-from kifactors.sources._period import Filing, filing_of, longest_days, not_current, span_in_words
+from kifactors.sources._period import Filing, filing_of, longest_days, not_current, span_in_words, valid_rows
 from kifactors.sources._skips import Skips
 from kifactors.sources._xbrl import XbrlFacts
 
@@ -161,8 +161,8 @@ def revenue_ties_from_xbrl(
         "source": facts.source,
     }
     return XbrlTies(
-        revenue_ties=validate("revenue_ties", pl.DataFrame(rows, schema=TIES)),
-        tie_disclosures=validate(
+        revenue_ties=valid_rows("revenue_ties", pl.DataFrame(rows, schema=TIES)),
+        tie_disclosures=valid_rows(
             "tie_disclosures", pl.DataFrame([read], schema=INPUTS["tie_disclosures"].polars)
         ),
         skipped=skips.to_polars(),

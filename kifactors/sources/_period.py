@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import polars as pl
+
 from kifactors.errors import DataError
+from kifactors.schema import validate
 from kifactors.sources._skips import Skips
 from kifactors.sources._xbrl import XbrlFacts
 
-__all__ = ["Filing", "filing_of", "longest_days", "not_current", "span_in_words"]
+__all__ = ["Filing", "filing_of", "longest_days", "not_current", "span_in_words", "valid_rows"]
 
 # A cover page may say the end of the month for a fiscal year that ends on the Saturday nearest to it.
 NEAR_DAYS = 7
@@ -76,3 +79,8 @@ def span_in_words(start: date, end: date) -> str:
     """
     months = round(((end - start).days + 1) / DAYS_PER_MONTH)
     return f"{months} month{'' if months == 1 else 's'} to {end}"
+
+
+def valid_rows(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows that keep the rules of a table; no rows keep them, though a table without rows is refused."""
+    return rows if rows.is_empty() else validate(table, rows)

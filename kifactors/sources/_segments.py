@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from kifactors.errors import DataError, DefinitionError
-from kifactors.schema import INPUTS, SCOPES, validate
+from kifactors.schema import INPUTS, SCOPES
 from kifactors.sources._contexts import axes_of
-from kifactors.sources._period import Filing, filing_of, longest_days, not_current, span_in_words
+from kifactors.sources._period import Filing, filing_of, longest_days, not_current, span_in_words, valid_rows
 from kifactors.sources._skips import Skips
 from kifactors.sources._xbrl import XbrlFacts
 
@@ -206,7 +206,7 @@ def ai_revenue_share_from_xbrl(
         ((share, said),) = shares.items()
         rows.append((filing.asset_id, share, scope, filing.period_end, available_at, said))
     frame = pl.DataFrame(rows, schema=INPUTS["ai_revenue_share"].polars, orient="row")
-    return XbrlRevenueShare(ai_revenue_share=validate("ai_revenue_share", frame), skipped=skips.to_polars())
+    return XbrlRevenueShare(ai_revenue_share=valid_rows("ai_revenue_share", frame), skipped=skips.to_polars())
 
 
 def _share(
