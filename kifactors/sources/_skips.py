@@ -34,7 +34,7 @@ class Skips:
     def update(self, frame: pl.DataFrame) -> None:
         """Add the rows of another frame of what was left out."""
         for *key, rows in frame.select(list(SKIPPED)).rows():
-            self._rows[tuple(key)] += rows  # type: ignore[index]
+            self._rows[tuple(key)] += rows
 
     def to_polars(self) -> pl.DataFrame:
         """Return file, filer, reason, detail, rows; sorted."""
