@@ -36,7 +36,7 @@ class Skips:
     def update(self, frame: pl.DataFrame) -> None:
         """Add the rows of another frame of what was left out."""
         for *key, rows in frame.select(list(SKIPPED)).rows():
-            self._rows[tuple(key)] += rows  # type: ignore[index]
+            self._rows[tuple(key)] += rows
 
     def refuse(self) -> None:
         """Raise DataError if anything was left out."""
