@@ -264,6 +264,7 @@ def test_the_real_files_together(tmp_path):
     done = ingest_sec(
         tmp_path / "out", companyfacts=DATA / "sec" / "companyfacts", submissions=DATA / "sec" / "submissions",
         fsds=sorted((DATA / "sec" / "fsds").glob("*.zip")),
+        xbrl=DATA / "sec" / "xbrl",
     )  # fmt: skip
     tables = kf.read_tables(tmp_path / "out")
     assert done.report["filers"] == 9
@@ -277,3 +278,20 @@ def test_the_real_files_together(tmp_path):
     intel = tables.fundamentals.filter(pl.col("asset_id") == "cik:0000050863")
     # Intel's years end on its own days, not on those the data sets round them to.
     assert pl.Series(["2023-12-30"]).str.to_date().item() in intel["period_end"].to_list()
+    ties = tables.revenue_ties.select("supplier_id", "customer_label", "revenue_share", "available_at")
+    assert ties.with_columns(pl.col("available_at").cast(pl.String)).rows() == [
+        # Its name has no accession number: 183 days after 30 December 2023.
+        ("cik:0000050863", "Dell Inc", 0.19, "2024-06-30"),
+        ("cik:0000050863", "HP Inc.", 0.10, "2024-06-30"),
+        ("cik:0000050863", "Lenovo Group Limited", 0.11, "2024-06-30"),
+        ("cik:0001045810", "Customer A", 0.14, "2024-08-29"),
+        ("cik:0001045810", "Customer D", 0.10, "2024-08-29"),
+        ("cik:0001045810", "Customer E", 0.10, "2024-08-29"),
+    ]
+    shares = dict(tables.ai_revenue_share.select("asset_id", "share").rows())
+    assert shares == {
+        "cik:0000050863": pytest.approx(15521 / 54228),
+        "cik:0001045810": pytest.approx(48835 / 56084),
+    }
+    scores = kf.AIInfrastructureExposure().compute(tables, ["2024-09-30"])
+    assert scores.to_polars().filter(pl.col("asset_id") == "cik:0001045810")["exposure"].item() > 0.5

@@ -195,14 +195,15 @@ class TestDocuments:
     def test_a_file_a_folder_and_an_archive_say_the_same(self, tmp_path):
         (tmp_path / "in").mkdir()
         (tmp_path / "in" / "a.json").write_bytes(b"A")
-        (tmp_path / "in" / "b.json.gz").write_bytes(gzip.compress(b"B"))
+        (tmp_path / "in" / "more").mkdir()
+        (tmp_path / "in" / "more" / "b.json.gz").write_bytes(gzip.compress(b"B"))
         (tmp_path / "in" / "c.txt").write_bytes(b"C")
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
             archive.writestr("b.json", "B")
             archive.writestr("folder/a.json", "A")
-        assert list(read_all(tmp_path / "in")[0].values()) == [b"A", b"B"]
-        assert read_all(tmp_path / "all.zip")[0] == {"a.json": b"A", "b.json": b"B"}
-        assert read_all(tmp_path / "in" / "b.json.gz")[0] == {"b.json.gz": b"B"}
+        assert read_all(tmp_path / "in")[0] == {"a.json": b"A", "more/b.json.gz": b"B"}
+        assert read_all(tmp_path / "all.zip")[0] == {"b.json": b"B", "folder/a.json": b"A"}
+        assert read_all(tmp_path / "in" / "more" / "b.json.gz")[0] == {"b.json.gz": b"B"}
 
     def test_names_that_point_outside_and_bombs_are_never_read(self, tmp_path):
         path = tmp_path / "a.zip"

@@ -13,7 +13,7 @@ from rich.table import Table
 from kifactors.cli._app import out
 from kifactors.cli._portfolio import app
 from kifactors.ingest import Ingested, ingest_sec
-from kifactors.sources import TagMap
+from kifactors.sources import TagMap, read_members
 
 __all__ = ["app", "sec"]
 
@@ -40,12 +40,23 @@ def sec(
     fsds: Annotated[
         list[Path] | None, typer.Option(help="Financial Statement Data Set, a zip; may be given again.")
     ] = None,
+    xbrl: Annotated[
+        Path | None,
+        typer.Option(
+            help="XBRL or inline XBRL reports: a file, a folder or a zip; customers and AI revenue."
+        ),
+    ] = None,
+    members: Annotated[
+        Path | None,
+        typer.Option(help="TOML file: which segments are AI revenue; absent: that of the package."),
+    ] = None,
+    confirmed: Annotated[
+        Path | None, typer.Option(help="customers_to_confirm.csv of an earlier run, completed.")
+    ] = None,
     tags: Annotated[
         Path | None, typer.Option(help="TOML file of accounting tags; absent: the map of the package.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first document that cannot be read.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at what cannot be read.")] = False,  # noqa: FBT002
 ) -> None:
     """Read SEC files that you downloaded, and write fundamentals.parquet and the like.
 
@@ -57,6 +68,9 @@ def sec(
             companyfacts=companyfacts,
             submissions=submissions,
             fsds=fsds or (),
+            xbrl=xbrl,
+            members=None if members is None else read_members(members),
+            confirmed=confirmed,
             tags=None if tags is None else TagMap.read(tags),
             strict=strict,
             progress=report,
@@ -72,10 +86,15 @@ def _summary(done: Ingested) -> None:
     for name, rows in said["tables"].items():
         table.add_row(f"{name}.parquet", f"{rows:,}")
     out.print(table)
+    customers = done.folder / "customers_to_confirm.csv"
+    if customers.exists():
+        out.print(
+            f"\ncustomers without a company: say who they are in {customers} and run again with --confirmed"
+        )
     out.print(
         f"\n{said['filers']:,} filers in {said['documents']:,} documents ({said['bytes'] / 1e6:,.0f} MB); "
         f"{said['filings_with_a_time']:,} of {said['filings']:,} filings have a time of acceptance, the others count "
-        "from their filing date."
+        f"from their filing date; {said['xbrl_filings']:,} XBRL filings."
     )
     left_out = Table(box=None, pad_edge=False)
     left_out.add_column("left out")

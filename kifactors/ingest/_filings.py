@@ -20,9 +20,9 @@ def is_submissions(name: str) -> bool:
 
 
 def submissions_parts(
-    path: Path, tags: TagMap, accessions: pl.DataFrame, parts: Parts, *, strict: bool, report: Report
+    path: Path, tags: TagMap, wanted: pl.DataFrame | None, parts: Parts, *, strict: bool, report: Report
 ) -> list[str]:
-    """Read every document of a file, folder or archive into parts, of its filings those that facts come from."""
+    """Read every document of a file, folder or archive into parts, of its filings those wanted (None: all)."""
     found, refused = [], Skips()
     with Documents(path, is_submissions, skips=refused) as documents:
         if not documents.names:
@@ -32,7 +32,7 @@ def submissions_parts(
             some = documents.names[start : start + BATCH]
             name = f"submissions-{number:05d}"
             if parts.numbers(name) is None:
-                parts.write(name, _documents(documents, some, tags, accessions, strict=strict))
+                parts.write(name, _documents(documents, some, tags, wanted, strict=strict))
             found.append(name)
             report(start + len(some), total)
     if strict:
@@ -42,7 +42,7 @@ def submissions_parts(
 
 
 def _documents(
-    documents: Documents, names: list[str], tags: TagMap, accessions: pl.DataFrame, *, strict: bool
+    documents: Documents, names: list[str], tags: TagMap, wanted: pl.DataFrame | None, *, strict: bool
 ) -> Part:
     skips, rows, filings = Skips(), [], [pl.DataFrame(schema=FILINGS)]
     for name in names:
@@ -53,7 +53,9 @@ def _documents(
                 raise DataError(f"{documents.path}, {name}: {error}") from error
             skips.add("a document that cannot be read", file=name, detail=str(error))
             continue
-        filings.append(one.filings.join(accessions, on="accession", how="semi"))
+        filings.append(
+            one.filings if wanted is None else one.filings.join(wanted, on="accession", how="semi")
+        )
         if one.cik is not None:
             rows.append((tags.asset_id(one.cik), one.ticker, one.name, one.cik, one.lei))
     frames = {"filings": pl.concat(filings), "names": pl.DataFrame(rows, schema=NAMES, orient="row")}
@@ -82,8 +84,8 @@ def names(
         found.append(pl.read_parquet(path).select("asset_id", "name", cik=cik))
     # Of several quarters the last one.
     for path in reversed(of_data_sets):
-        own = pl.read_parquet(path).filter(pl.col("name").is_not_null())
-        found.append(own.select("name", "cik", asset_id=pl.lit("cik:") + pl.col("cik")))
+        named = pl.read_parquet(path).filter(pl.col("name").is_not_null())
+        found.append(named.select("name", "cik", asset_id=pl.lit("cik:") + pl.col("cik")))
     # A successor's own document comes before that of the predecessor whose facts it takes over.
     own = pl.col("cik") == cik
     return (

@@ -1,7 +1,7 @@
 """From SEC files to a folder of input tables: parts, tables, report."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -12,13 +12,23 @@ import polars as pl
 
 from kifactors import __version__, schema
 from kifactors.errors import DataError
+from kifactors.ingest._disclosures import TABLES, Reading, disclosure_tables, xbrl_parts
 from kifactors.ingest._facts import companies, companyfacts_parts, fsds_parts, merged
 from kifactors.ingest._filings import filing_days, names, submissions_parts
 from kifactors.ingest._parts import Parts, fingerprint
 from kifactors.ingest._tables import TableFiles
 from kifactors.io import write_frame, written
 from kifactors.schema import FLOW_METRICS, STOCK_METRICS
-from kifactors.sources import Skips, TagMap
+from kifactors.sources import (
+    RevenueMembers,
+    Skips,
+    TagMap,
+    is_anonymous,
+    read_aliases,
+    read_confirmed,
+    read_members,
+    write_suggestions,
+)
 
 __all__ = ["Ingested", "ingest_sec"]
 
@@ -53,7 +63,10 @@ def ingest_sec(
     companyfacts: StrPath | None = None,
     submissions: StrPath | None = None,
     fsds: Iterable[StrPath] = (),
+    xbrl: StrPath | None = None,
     tags: TagMap | None = None,
+    members: Sequence[RevenueMembers] | None = None,
+    confirmed: StrPath | None = None,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Ingested:
@@ -71,8 +84,17 @@ def ingest_sec(
     fsds : paths
         Archives of Financial Statement Data Sets. Of a filer that is in `companyfacts` nothing is taken from here:
         the data sets round days to months.
+    xbrl : path, optional
+        XBRL instances or inline XBRL reports (10-K, 10-Q): a file, a folder and its folders, or a zip archive. A filing
+        is dated by the accession number in its name or its folder's; one that nothing dates counts from 183 days after
+        its period.
     tags : TagMap, optional
         Which accounting tags are which metric; absent: the map that comes with the package.
+    members : sequence of RevenueMembers, optional
+        Which segments and products are AI revenue (`read_members`); absent: the list that comes with the package.
+    confirmed : path, optional
+        ``customers_to_confirm.csv`` of an earlier run, completed by a person: which company a customer is. The aliases
+        that come with the package count too.
     strict : bool
         Stop at the first document that cannot be read, instead of counting it.
     progress : callable, optional
@@ -97,10 +119,13 @@ def ingest_sec(
     """
     tags, report = tags or TagMap.default(), progress or _silent
     quarters = [Path(path) for path in fsds]
-    given = [Path(path) for path in (companyfacts, submissions, *quarters) if path is not None]
-    if companyfacts is None and not quarters:
-        raise DataError("there are no facts to read. Give companyfacts or fsds.")
-    key = fingerprint(_files(given), repr(tags), __version__)
+    given = [
+        Path(path) for path in (companyfacts, submissions, *quarters, xbrl, confirmed) if path is not None
+    ]
+    if companyfacts is None and not quarters and xbrl is None:
+        raise DataError("there are no facts to read. Give companyfacts, fsds or xbrl.")
+    of_ai = read_members() if members is None else members
+    key = fingerprint(_files(given), repr(tags), repr(of_ai), __version__)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     parts = Parts(folder, key)
@@ -112,34 +137,47 @@ def ingest_sec(
         )
     second = fsds_parts(quarters, tags, parts, strict=strict, report=partial(report, "data sets"))
     facts = parts.files("facts", first), parts.files("facts", second)
-    accessions = _accessions([*facts[0], *facts[1]])
+    filed = _filed([*facts[0], *facts[1]])
     third: list[str] = []
     if submissions is not None:
+        wanted = filed if xbrl is None else None
         third = submissions_parts(
-            Path(submissions), tags, accessions, parts, strict=strict, report=partial(report, "submissions")
+            Path(submissions), tags, wanted, parts, strict=strict, report=partial(report, "submissions")
         )
     known = filing_days(parts.files("filings", third), parts.files("filings", second))
-    skips = parts.skipped([*first, *second, *third])
+    everyone = pl.concat([companies(facts[0]), companies(facts[1])])["asset_id"]
+    called = names(
+        parts.files("names", third), parts.files("names", first), parts.files("filings", second), everyone
+    )
+    fourth: list[str] = []
+    if xbrl is not None:
+        aliases = read_aliases()
+        if confirmed is not None:
+            aliases = pl.concat([aliases, read_confirmed(confirmed, called)], how="diagonal")
+        days = dict(pl.concat([known, filed]).unique("accession", keep="first", maintain_order=True).rows())
+        reading = Reading(days, aliases, of_ai, tags)
+        fourth = xbrl_parts(Path(xbrl), reading, parts, strict=strict, report=partial(report, "xbrl"))
+    skips = parts.skipped([*first, *second, *third, *fourth])
+    said = disclosure_tables({name: parts.files(name, fourth) for name in TABLES}, skips)
     with TableFiles(folder) as files:
         for one in merged(*facts, known, _currencies(tags), skips, partial(report, "tables")):
             _add(files, one.facts, one.tags)
-        everyone = pl.concat([companies(facts[0]), companies(facts[1])])["asset_id"]
-        called = names(
-            parts.files("names", third), parts.files("names", first), parts.files("filings", second), everyone
-        )
-        if called.height:
-            files.add("assets", schema.validate("assets", called))
+        for name, frame in {"assets": called, **said}.items():
+            if frame.height:
+                files.add(name, schema.validate(name, frame))
         rows = files.finish()
-    numbers = [parts.numbers(name) or {} for name in first]
-    said = {
+    numbers = [parts.numbers(name) or {} for name in [*first, *fourth]]
+    summary = {
         "tables": rows,
         "filers": sum(one.get("filers", 0) for one in numbers),
         "documents": sum(one.get("documents", 0) for one in numbers),
         "bytes": sum(one.get("bytes", 0) for one in numbers),
-        "filings": accessions.height,
-        "filings_with_a_time": accessions.join(known, on="accession", how="semi").height,
+        "filings": filed.height,
+        "filings_with_a_time": filed.join(known, on="accession", how="semi").height,
+        "xbrl_filings": sum(one.get("xbrl_filings", 0) for one in numbers),
     }
-    done = _finish(folder, said, skips)
+    done = _finish(folder, summary, skips)
+    _ask(folder / "customers_to_confirm.csv", said["revenue_ties"], called)
     parts.remove()
     return done
 
@@ -153,15 +191,25 @@ def _files(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise DataError(f"there is no file or folder {path}. Check the path.")
-        found += sorted(path.iterdir()) if path.is_dir() else [path]
+        found += sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
     return found
 
 
-def _accessions(facts: list[Path]) -> pl.DataFrame:
-    empty = pl.DataFrame(schema={"accession": pl.String})
-    return pl.concat(
-        [empty, *(pl.read_parquet(path, columns=["accession"]).unique() for path in facts)]
-    ).unique()
+def _filed(facts: list[Path]) -> pl.DataFrame:
+    """Return accession and filing date of the filings that facts come from."""
+    found = [pl.DataFrame(schema={"accession": pl.String, "available_at": pl.Date})]
+    found += [
+        pl.read_parquet(path, columns=["accession", "filed"]).unique().rename({"filed": "available_at"})
+        for path in facts
+    ]
+    return pl.concat(found).unique("accession", keep="first", maintain_order=True)
+
+
+def _ask(path: Path, ties: pl.DataFrame, assets: pl.DataFrame) -> None:
+    """Write who the customers without a company may be; a file that is there may hold somebody's work."""
+    unknown = ties.filter(pl.col("customer_id").is_null())["customer_label"]
+    if assets.height and not path.exists() and not all(map(is_anonymous, unknown)):
+        write_suggestions(ties, assets, path)
 
 
 def _currencies(tags: TagMap) -> dict[str, str]:

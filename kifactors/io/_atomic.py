@@ -13,7 +13,7 @@ from kifactors.errors import DataError
 __all__ = ["written"]
 
 
-def written(path: str | PathLike[str], write: Callable[[BinaryIO], None], *, what: str) -> Path:
+def written(path: str | PathLike[str], write: Callable[[BinaryIO], object], *, what: str) -> Path:
     """Write a file under a temporary name in the same folder, flush it to the disk and rename it.
 
     A reader sees the old file or the new one, and a killed write destroys nothing.

@@ -3,6 +3,7 @@
 from kifactors.sources._archive import Documents
 from kifactors.sources._companyfacts import Filer, companyfacts, companyfacts_frame
 from kifactors.sources._concentration import XbrlTies, revenue_ties_from_xbrl
+from kifactors.sources._customers import is_anonymous
 from kifactors.sources._facts import RAW, TAGGED, tagged
 from kifactors.sources._fsds import StatementDataSet, read_fsds
 from kifactors.sources._merge import Merged, merge
@@ -40,6 +41,7 @@ __all__ = [
     "available_on",
     "companyfacts",
     "companyfacts_frame",
+    "is_anonymous",
     "merge",
     "read_aliases",
     "read_confirmed",

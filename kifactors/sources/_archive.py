@@ -23,7 +23,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError
 
 
 class Documents:
-    """The documents of one file, of a folder, or of a zip archive, sorted by name; a context manager.
+    """The documents of one file, of a folder and its folders, or of a zip archive, by name; a context manager.
 
     Parameters
     ----------
@@ -56,9 +56,10 @@ class Documents:
         self._most_bytes = most_bytes
         self._archive: zipfile.ZipFile | None = None
         if self.path.is_dir():
-            found = {one.name: one for one in self.path.iterdir() if one.is_file()}
             self._files: dict[str, Any] = {
-                n: one for n, one in found.items() if wanted(n.removesuffix(".gz"))
+                one.relative_to(self.path).as_posix(): one
+                for one in self.path.rglob("*")
+                if one.is_file() and wanted(one.name.removesuffix(".gz"))
             }
         elif self.path.suffix.lower() == ".zip":
             self._archive = _opened(self.path)
@@ -131,8 +132,8 @@ def _members(
 ) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        name = member.filename.replace("\\", "/").rpartition("/")[2]
-        if not wanted(name.removesuffix(".gz")):
+        name = member.filename.replace("\\", "/")
+        if not wanted(name.rpartition("/")[2]):
             continue
         reason = "a name that stands twice" if name in found else too_much(member, most_bytes)
         if reason:
@@ -142,7 +143,7 @@ def _members(
     return found
 
 
-def _bounded(file: IO[bytes], most: int) -> bytes:
+def _bounded(file: IO[bytes] | gzip.GzipFile, most: int) -> bytes:
     data = file.read(most + 1)
     if len(data) > most:
         raise DataError(f"it is larger than {most:,} bytes. Give a larger limit if that is right.")

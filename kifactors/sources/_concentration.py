@@ -30,6 +30,8 @@ TOTAL_REVENUE = (
     "us-gaap:RevenueFromContractWithCustomerMember",
     "us-gaap:RevenueFromContractWithCustomerProductAndServiceBenchmarkMember",
 )
+# Major customers are to be named in annual statements (ASC 280-10-50-42).
+ANNUAL = {"10-K", "10-K/A", "10-KT", "10-KT/A", "20-F", "20-F/A", "40-F", "40-F/A"}
 CUSTOMERS_ARE_THE_RISK = "us-gaap:CustomerConcentrationRiskMember"
 # Under these axes the share is not one of the filer's reported revenue.
 OTHER_REVENUE = {
@@ -55,7 +57,8 @@ class XbrlTies:
     revenue_ties : polars.DataFrame
         Validated rows of the table; none if the filing names nobody.
     tie_disclosures : polars.DataFrame
-        One row: the filing was read.
+        One row if absence means that none was named: the filing names customers, or is an annual report with no
+        share of a single customer at all. A quarterly report need not repeat them: silent, it gives no row.
     skipped : polars.DataFrame
         What was left out: file, filer, reason, detail, rows.
     """
@@ -142,6 +145,7 @@ def revenue_ties_from_xbrl(
     filing = filing_of(facts, available_at=available_at, asset_id=asset_id)
     skips = Skips()
     resolve = alias_lookup(aliases, supplier_id=filing.asset_id)
+    current = list(_current(_shares(facts, filing, skips), filing, skips))
     rows = [
         {
             "supplier_id": filing.asset_id,
@@ -152,8 +156,10 @@ def revenue_ties_from_xbrl(
             "available_at": available_at,
             "source": f"{facts.source} {share.member} {span_in_words(share.start, share.end)}",
         }
-        for share in _one_each(_current(_shares(facts, filing, skips), filing, skips), filing, skips)
+        for share in _one_each(current, filing, skips)
     ]
+    # Customers that contradict each other are no absence.
+    disclosed = bool(rows) or (facts.document_type in ANNUAL and not current)
     read = {
         "supplier_id": filing.asset_id,
         "period_end": filing.period_end,
@@ -163,7 +169,8 @@ def revenue_ties_from_xbrl(
     return XbrlTies(
         revenue_ties=valid_rows("revenue_ties", pl.DataFrame(rows, schema=TIES)),
         tie_disclosures=valid_rows(
-            "tie_disclosures", pl.DataFrame([read], schema=INPUTS["tie_disclosures"].polars)
+            "tie_disclosures",
+            pl.DataFrame([read] if disclosed else [], schema=INPUTS["tie_disclosures"].polars),
         ),
         skipped=skips.to_polars(),
     )

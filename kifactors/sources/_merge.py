@@ -117,7 +117,13 @@ def _tags(in_order: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
         pl.col("rank", "tag").last(), changed=pl.col("tag").n_unique() > 1
     )
     others = (
-        in_order.join(winner.select(*PERIOD, winning="tag"), on=PERIOD, how="left", nulls_equal=True)
+        in_order.join(
+            winner.select(*PERIOD, winning="tag"),
+            on=PERIOD,
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
+        )
         .filter(pl.col("tag") != pl.col("winning"))
         .group_by(PERIOD)
         .agg(others=pl.col("tag").unique().sort().str.join(", "))
