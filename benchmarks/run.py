@@ -29,6 +29,7 @@ MODULES = (
     "whole_factor",
     "update",
     "cvxpy_dates",
+    "companyfacts",
 )
 # Measured otherwise, and written as tables of their own.
 TABLES = ("memory", "scaling")

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         pillars,
         portfolio,
         schema,
+        sources,
         versions,
     )
     from kifactors.bundle import load_bundled
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
     from kifactors.factor import AIInfrastructureExposure
+    from kifactors.ingest import ingest_sec
     from kifactors.io import read_scores, read_tables, write_scores
     from kifactors.schema import Tables
     from kifactors.scores import Scores
@@ -45,6 +47,7 @@ __all__ = [
     "definition",
     "graph",
     "index_rules",
+    "ingest_sec",
     "load_bundled",
     "month_ends",
     "pillars",
@@ -54,6 +57,7 @@ __all__ = [
     "schema",
     "screen",
     "show_versions",
+    "sources",
     "versions",
     "write_scores",
 ]
@@ -66,6 +70,7 @@ _ROOM_OF = {
     "FactorDefinition": "definition",
     "Scores": "scores",
     "Tables": "schema",
+    "ingest_sec": "ingest",
     "load_bundled": "bundle",
     "month_ends": "calendar",
     "read_scores": "io",
