@@ -11,27 +11,11 @@ from pathlib import Path
 import polars as pl
 
 import kifactors as kf
+from kifactors.sources import Skips, TagMap, merge
 
 TARGET = Path(__file__).parent.parent / "kifactors" / "data"
 MEMBERSHIP_FROM = "2015-01-01"
 
-# Of two tags for one amount the wider total comes first. PaymentsToAcquireProductiveAssets contains property,
-# plant and equipment and is the basis Amazon kept; the contract-revenue tag is a part of Revenues for some.
-TAG_ORDER = {
-    "capex": (
-        "PaymentsToAcquireProductiveAssets",
-        "PaymentsToAcquirePropertyPlantAndEquipment",
-        "PaymentsForCapitalImprovements",
-    ),
-    "revenue": (
-        "Revenues",
-        "RevenueFromContractWithCustomerExcludingAssessedTax",
-        "RevenueFromContractWithCustomerIncludingAssessedTax",
-        "SalesRevenueNet",
-        "SalesRevenueGoodsNet",
-    ),
-    "assets": ("Assets",),
-}
 BASIS = {
     "filed": "filed",
     "announced": "announced",
@@ -41,17 +25,16 @@ BASIS = {
 
 
 def fundamentals(source: pl.DataFrame) -> pl.DataFrame:
-    """Merge tags as they were known: once a wider tag has been seen for a period, narrower ones are dropped."""
-    order = {tag: rank for tags in TAG_ORDER.values() for rank, tag in enumerate(tags)}
-    identity = ("asset_id", "metric", "period_start", "period_end")
-    return (
-        source.with_columns(rank=pl.col("tag").replace_strict(order, return_dtype=pl.Int64))
-        .sort(*identity, "available_at", "rank", "form", "source")
-        .filter(pl.col("rank") <= pl.col("rank").cum_min().over(identity))
-        .unique([*identity, "available_at"], keep="first", maintain_order=True)
-        .with_columns(source=pl.format("{} {} {}", "form", "source", "tag"))
-        .select(*identity, "value", "currency", "available_at", "source")
+    """Merge tags as they were known, in the order of the tag map that comes with the package."""
+    groups = [group for metric in TagMap.default().metrics.values() for group in metric.groups]
+    order = {tag.partition(":")[2]: rank for rank, group in enumerate(groups) for tag in group if len(group) == 1}
+    tagged = source.with_columns(
+        pl.col("period_start", "period_end", "available_at").str.to_date(),
+        pl.col("value").cast(pl.Float64),
+        rank=pl.col("tag").replace_strict(order, return_dtype=pl.Int32),
     )
+    facts = merge(tagged.rename({"currency": "unit", "source": "accession"}), {}, file="", skips=Skips()).facts
+    return facts.drop("note")
 
 
 def index_membership(source: pl.DataFrame) -> pl.DataFrame:
