@@ -232,6 +232,33 @@ def test_a_killed_run_leaves_no_table_and_can_be_taken_up(tmp_path):
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@needs_files
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+def test_memory_does_not_grow_with_the_number_of_filers(tmp_path):
+    documents = list(companyfacts_files().values())
+    code = (
+        "import sys, resource, kifactors.ingest._facts as f; f.BATCH, f.CHUNK = 16, 16\n"
+        "from kifactors.ingest import ingest_sec; ingest_sec(sys.argv[1], companyfacts=sys.argv[2])\n"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    peaks = []
+    for count in (32, 128):
+        path = tmp_path / f"{count}.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+            for cik in range(1, count + 1):
+                data = documents[cik % len(documents)]
+                start = data.index(b":") + 1
+                file.writestr(
+                    f"CIK{cik:010d}.json", data[:start] + str(cik).encode() + data[data.index(b",") :]
+                )
+        run = [sys.executable, "-c", code, tmp_path / str(count), path]
+        peaks.append(int(subprocess.run(run, check=True, capture_output=True, text=True).stdout) / 1000)
+    assert max(peaks) < 700
+    # Four times as many filers; an allocator never gives back quite everything.
+    assert peaks[1] < 1.35 * peaks[0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

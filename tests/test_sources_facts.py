@@ -171,6 +171,100 @@ class TestCurrencies:
         assert values(facts_of(raw(*rows))[0], "shares_outstanding") == [(date(2024, 3, 1), 7.0)]
 
 
+class TestYears:
+    """Years of 52 or 53 weeks, and twelve months in every quarter: dates count as filed, and `asof` tells them apart."""
+
+    REVENUE = (REVENUES, "2023-01-30", "2024-01-28", 60.0, "2024-02-21")
+
+    def ttm(self, rows, day):
+        facts, *_ = facts_of(raw(*rows).with_columns(pl.col("value") * 1e9))
+        known = facts.filter(pl.col("available_at") < date.fromisoformat(day))
+        tables = kf.Tables(fundamentals=known, ai_capex_share={
+            "asset_id": ["cik:0000000001"], "share": [1.0], "available_at": [date(2020, 1, 1)],
+            "provenance": ["assumed"],
+        })  # fmt: skip
+        return kf.AIInfrastructureExposure().compute(tables, [day]).to_polars()["capex_to_revenue"].item()
+
+    def test_53_weeks_are_a_year(self):
+        rows = [
+            (PPE, "2022-01-31", "2023-02-05", 6.0, "2023-03-01"),
+            (REVENUES, "2022-01-31", "2023-02-05", 60.0, "2023-03-01"),
+        ]
+        assert self.ttm(rows, "2023-06-30") == pytest.approx(0.1)
+
+    def test_52_weeks_after_53_stand_in_a_year_to_date(self):
+        """Twelve months to July: the year, the half after it, less the half before."""
+        rows = [
+            (PPE, "2023-01-30", "2024-01-28", 10.0, "2024-02-21"), (PPE, "2023-01-30", "2023-07-30", 4.0, "2023-08-28"),
+            (PPE, "2024-01-29", "2024-07-28", 7.0, "2024-08-28"), self.REVENUE,
+            (REVENUES, "2023-01-30", "2023-07-30", 20.0, "2023-08-28"),
+            (REVENUES, "2024-01-29", "2024-07-28", 60.0, "2024-08-28"),
+        ]  # fmt: skip
+        assert self.ttm(rows, "2024-09-30") == pytest.approx(13.0 / 100.0)
+
+    def test_a_month_too_much_is_no_year(self):
+        rows = [(PPE, "2022-12-01", "2024-01-28", 6.0, "2024-02-21"), self.REVENUE]
+        assert self.ttm(rows, "2024-06-30") is None
+
+    def test_twelve_months_stated_in_a_quarter_are_twelve_months(self):
+        rows = [
+            (PPE, "2023-07-01", "2024-06-30", 8.0, "2024-08-01", {"form": "10-Q"}),
+            (REVENUES, "2023-07-01", "2024-06-30", 80.0, "2024-08-01", {"form": "10-Q"}),
+        ]
+        assert self.ttm(rows, "2024-09-30") == pytest.approx(0.1)
+
+    def test_they_come_before_a_sum_and_are_never_added_to_it(self):
+        rows = [
+            (PPE, "2023-01-01", "2023-12-31", 5.0, "2024-02-01"), (PPE, "2023-07-01", "2024-06-30", 8.0, "2024-08-01"),
+            (PPE, "2023-01-01", "2023-06-30", 2.0, "2023-08-01"), (PPE, "2024-01-01", "2024-06-30", 6.0, "2024-08-01"),
+            (REVENUES, "2023-07-01", "2024-06-30", 80.0, "2024-08-01"),
+        ]  # fmt: skip
+        assert self.ttm(rows, "2024-09-30") == pytest.approx(0.1)
+
+    def test_the_last_year_of_a_company_is_not_the_last_twelve_months(self):
+        rows = [
+            (PPE, "2023-01-01", "2023-12-31", 5.0, "2024-02-01"), (REVENUES, "2023-01-01", "2023-12-31", 100.0, "2024-02-01"),
+            (PPE, "2023-07-01", "2024-06-30", 8.0, "2024-08-01"), (REVENUES, "2023-07-01", "2024-06-30", 80.0, "2024-08-01"),
+        ]  # fmt: skip
+        assert (self.ttm(rows, "2024-07-31"), self.ttm(rows, "2024-09-30")) == pytest.approx((0.05, 0.1))
+
+
+class TestSuccession:
+    """A company goes on under another CIK."""
+
+    TAGS = TagMap.parse(
+        '[assets]\nkind = "stock"\nunit = "money"\ntags = ["us-gaap:Assets"]\n'
+        '[filers.0000000001]\nasset_id = "cik:0000000002"'
+    )
+
+    def rows(self, *values):
+        return raw(
+            *(
+                ("us-gaap:Assets", None, end, value, filed, {"cik": cik})
+                for (end, value, filed), cik in zip(values, ("0000000001", "0000000002"), strict=False)
+            )
+        )
+
+    def test_the_successor_takes_over_the_history(self):
+        facts, *_ = facts_of(
+            self.rows(("2022-12-31", 1.0, "2023-02-01"), ("2023-12-31", 2.0, "2024-02-01")), self.TAGS
+        )
+        assert facts.select("asset_id", "value").rows() == [("cik:0000000002", 1.0), ("cik:0000000002", 2.0)]
+
+    def test_what_both_say_of_a_period_are_vintages(self):
+        facts, *_ = facts_of(
+            self.rows(("2022-12-31", 1.0, "2023-02-01"), ("2022-12-31", 2.0, "2024-02-01")), self.TAGS
+        )
+        assert facts.select("available_at", "value").rows() == [
+            (date(2023, 2, 1), 1.0),
+            (date(2024, 2, 1), 2.0),
+        ]
+
+    def test_without_a_rule_they_are_two_companies(self):
+        facts, *_ = facts_of(self.rows(("2022-12-31", 1.0, "2023-02-01"), ("2023-12-31", 2.0, "2024-02-01")))
+        assert facts["asset_id"].to_list() == ["cik:0000000001", "cik:0000000002"]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -198,19 +292,6 @@ def test_negative_values_say_so_and_pass_the_schema():
     facts, *_ = facts_of(raw((PPE, *YEAR, -1.0, "2024-02-01"), (REVENUES, *YEAR, 2.0, "2024-02-01")))
     assert facts["note"].to_list() == ["negative as filed", None]
     assert kf.schema.validate("fundamentals", facts).height == 2
-
-
-def test_a_successor_takes_over_the_history():
-    tags = TagMap.parse(
-        '[assets]\nkind = "stock"\nunit = "money"\ntags = ["us-gaap:Assets"]\n'
-        '[filers.0000000001]\nasset_id = "cik:0000000002"'
-    )
-    rows = [
-        ("us-gaap:Assets", None, "2022-12-31", 1.0, "2023-02-01", {"cik": "0000000001"}),
-        ("us-gaap:Assets", None, "2022-12-31", 2.0, "2024-02-01", {"cik": "0000000002"}),
-    ]
-    facts, *_ = facts_of(raw(*rows), tags)
-    assert facts.select("asset_id", "value").rows() == [("cik:0000000002", 1.0), ("cik:0000000002", 2.0)]
 
 
 DATES = st.dates(date(2020, 1, 1), date(2024, 12, 31))
