@@ -1,5 +1,6 @@
 """XBRL documents: two real filings, hand-made ones for each rule, and hostile ones."""
 
+import dataclasses
 import gzip
 import random
 from collections import Counter
@@ -147,10 +148,12 @@ def test_intel_names_three_customers():
 
 
 @needs_shared
-@pytest.mark.parametrize(("path", "share"), [(NVDA, 48_835 / 56_084), (INTC, 15_521 / 54_228)])
-def test_data_centre_share(path, share):
+@pytest.mark.parametrize(
+    ("path", "share", "scope"), [(NVDA, 48_835 / 56_084, "data_center"), (INTC, 15_521 / 54_228, "broad")]
+)
+def test_data_centre_share(path, share, scope):
     read = ai_revenue_share_from_xbrl(read_xbrl(path), read_members(), available_at=FILED)
-    assert read.ai_revenue_share.select("share", "scope").rows() == [(share, "data_center")]
+    assert read.ai_revenue_share.select("share", "scope").rows() == [(share, scope)]
     assert read.skipped.is_empty()
 
 
@@ -591,7 +594,37 @@ def test_shares_that_are_no_ties(more, reason):
     ties = ties_of(("x:DellIncMember", 0.2, more))
     assert ties.revenue_ties.is_empty()
     assert counts(ties.skipped) == {reason: 1}
-    assert ties.tie_disclosures.height == 1
+    # Silence in a quarterly report says nothing.
+    assert ties.tie_disclosures.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("shares", "kind", "rows"),
+    [
+        ([], "10-Q", 0),
+        ([("x:DellIncMember", 0.2)], "10-Q", 1),
+        ([], "10-K", 1),
+        ([], "20-F", 1),
+        ([], None, 0),
+        ([("x:TwoCustomersMember", 0.4)], "10-K", 1),
+        # Two values for one customer are no absence of customers.
+        (
+            [
+                (
+                    "x:DellIncMember",
+                    share,
+                    {"axes": {"us-gaap:StatementBusinessSegmentsAxis": f"x:{name}Member"}},
+                )
+                for name, share in (("A", 0.2), ("B", 0.3))
+            ],
+            "10-K",
+            0,
+        ),
+    ],
+)
+def test_an_absence_is_known_from_annual_reports(shares, kind, rows):
+    facts = dataclasses.replace(filing(*shares), document_type=kind)
+    assert revenue_ties_from_xbrl(facts, available_at=FILED).tie_disclosures.height == rows
 
 
 @pytest.mark.parametrize(
