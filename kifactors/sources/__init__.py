@@ -16,6 +16,7 @@ from kifactors.sources._segments import (
 from kifactors.sources._skips import SKIPPED, Skips
 from kifactors.sources._submissions import FILINGS, Submissions, available_on, submissions
 from kifactors.sources._tag_map import FilerRule, Metric, TagMap
+from kifactors.sources._universe import UniverseFromPrices, universe_from_prices
 from kifactors.sources._xbrl import XbrlFacts, read_xbrl
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "StatementDataSet",
     "Submissions",
     "TagMap",
+    "UniverseFromPrices",
     "XbrlFacts",
     "XbrlRevenueShare",
     "XbrlTies",
@@ -49,5 +51,6 @@ __all__ = [
     "revenue_ties_from_xbrl",
     "submissions",
     "tagged",
+    "universe_from_prices",
     "write_suggestions",
 ]
