@@ -5,6 +5,7 @@ from kifactors.sources._companyfacts import Filer, companyfacts, companyfacts_fr
 from kifactors.sources._concentration import XbrlTies, revenue_ties_from_xbrl
 from kifactors.sources._facts import RAW, TAGGED, tagged
 from kifactors.sources._fsds import StatementDataSet, read_fsds
+from kifactors.sources._membership import IndexMembership, read_index_membership
 from kifactors.sources._merge import Merged, merge
 from kifactors.sources._names import read_aliases, read_confirmed, write_suggestions
 from kifactors.sources._segments import (
@@ -27,6 +28,7 @@ __all__ = [
     "Documents",
     "Filer",
     "FilerRule",
+    "IndexMembership",
     "Merged",
     "Metric",
     "RevenueMembers",
@@ -46,6 +48,7 @@ __all__ = [
     "read_aliases",
     "read_confirmed",
     "read_fsds",
+    "read_index_membership",
     "read_members",
     "read_xbrl",
     "revenue_ties_from_xbrl",
