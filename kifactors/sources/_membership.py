@@ -151,7 +151,7 @@ def read_index_membership(source: TableLike, *, assets: TableLike) -> IndexMembe
     [('m', 'merged with an interval it overlaps or touches', 1), ('ticker:OLD', 'no asset has that ticker', 1)]
     """
     skips = Skips()
-    given, label = _given(source)
+    given, label = _given(source, skips)
     tickers = check(TICKERS, coerce(TICKERS, assets))
     intervals = _resolved(_checked(given, label, skips), tickers, label, skips)
     rows = [
@@ -168,11 +168,16 @@ def read_index_membership(source: TableLike, *, assets: TableLike) -> IndexMembe
     return IndexMembership(membership=table, skipped=skips.to_polars())
 
 
-def _given(source: TableLike) -> tuple[pl.DataFrame, str]:
+def _given(source: TableLike, skips: Skips) -> tuple[pl.DataFrame, str]:
     """Return the coerced rows of a source, and what it is called."""
     if isinstance(source, str) and source in PACKAGES:
         frame, label = PACKAGES[source]()
-        return coerce(INTERVALS, frame), label
+        # The owner of a file can correct it; the user of a package cannot.
+        empty = (pl.col("end") <= pl.col("start")).fill_null(value=False)
+        for index_id, ticker, start in frame.filter(empty).select("index_id", "ticker", "start").rows():
+            reason, who = "ends on or before the day it starts", f"ticker:{ticker}"
+            skips.add(reason, file=label, filer=who, detail=f"{index_id} from {start}")
+        return coerce(INTERVALS, frame.filter(~empty)), label
     frame = coerce(INTERVALS, source)
     if frame.is_empty():
         raise DataError("index_membership has no rows. Give at least one interval.")
