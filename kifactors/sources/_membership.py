@@ -218,13 +218,13 @@ def _resolved(rows: pl.DataFrame, tickers: pl.DataFrame, label: str, skips: Skip
                 for who, first, until in companies.get(ticker, ())
                 if first < ends and row["start"] < until
             }
-            asset_id = meant.pop() if len(meant) == 1 else f"ticker:{ticker}"
-            if asset_id == f"ticker:{ticker}" and ticker not in companies:
-                skips.add("no asset has that ticker", file=label, filer=asset_id)
-            elif meant:
-                skips.add("several assets have that ticker", file=label, filer=asset_id, detail=min(meant))
-            elif asset_id == f"ticker:{ticker}":
-                skips.add("no asset has that ticker at that time", file=label, filer=asset_id)
+            asset_id = min(meant) if len(meant) == 1 else f"ticker:{ticker}"
+            if len(meant) > 1:
+                reason, detail = "several assets have that ticker", ", ".join(sorted(meant))
+                skips.add(reason, file=label, filer=asset_id, detail=detail)
+            elif not meant:
+                when = " at that time" if ticker in companies else ""
+                skips.add(f"no asset has that ticker{when}", file=label, filer=asset_id)
         yield _Interval(asset_id=asset_id, **row)
 
 
