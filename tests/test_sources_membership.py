@@ -1,14 +1,17 @@
 """Index memberships: intervals by hand, what was known when, tickers, packages, and pickles that want more."""
 
 import pickle
+import subprocess
+import sys
 from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-import kifactors as kf
 from kifactors.errors import DataError, MissingColumnError, MissingExtraError
 from kifactors.sources import read_index_membership
 from kifactors.sources._index_packages import ALLOWED, unpickled
@@ -252,7 +255,7 @@ def test_what_is_allowed_is_needed():
             asked.add((module, name))
             return super().find_class(module, name)
 
-    folder = kf.sources._index_packages.files(package.__name__) / "_data" / "history"
+    folder = Path(package.__file__).parent / "_data" / "history"
     for path in folder.iterdir():
         with path.open("rb") as file:
             Listening(file).load()
@@ -261,11 +264,41 @@ def test_what_is_allowed_is_needed():
 
 @pytest.mark.parametrize("name", ["index-constitution", "pitindex"])
 def test_a_package_that_is_not_there(name, monkeypatch):
-    def absent(module):
-        raise ModuleNotFoundError(module)
-
-    monkeypatch.setattr("kifactors.sources._index_packages.files", absent)
+    monkeypatch.setattr("kifactors.sources._index_packages.find_spec", lambda module: None)
     with pytest.raises(MissingExtraError, match=rf"{name}.*pip install 'kifactors\[membership\]'"):
+        read_index_membership(name, assets=NOBODY)
+
+
+@pytest.mark.parametrize("module", ["index_constitution", "pitindex"])
+def test_no_code_of_a_package_runs(module):
+    pytest.importorskip(module)
+    code = (
+        "import sys; from kifactors.sources import read_index_membership as read; "
+        f"read({module.replace('_', '-')!r}, assets={NOBODY!r}); print({module!r} in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("index-constitution", "index_constitution"), ("pitindex", "pitindex")]
+)
+def test_a_package_of_another_form(name, module, tmp_path, monkeypatch):
+    pytest.importorskip(module)
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr("kifactors.sources._index_packages.find_spec", lambda _: spec)
+    with pytest.raises(DataError, match=rf"{name} [\d.]+ has no histories"):
+        read_index_membership(name, assets=NOBODY)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "_data" / "history").mkdir(parents=True)
+    (tmp_path / "_data" / "history" / "i.pkl").write_bytes(pickle.dumps(Evil(print, "no")))
+    (tmp_path / "data" / "i_seed.csv").write_text("day,symbol\n2020-01-01,A\n")
+    (tmp_path / "data" / "i_changes.csv").write_text("")
+    with pytest.raises(
+        DataError, match=rf"{name} [\d.]+, i(\.pkl: the pickle asks for builtins.print|: its seed or)"
+    ):
         read_index_membership(name, assets=NOBODY)
 
 

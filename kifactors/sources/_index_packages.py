@@ -5,9 +5,9 @@ import pickle
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from importlib.metadata import version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -129,21 +129,19 @@ PACKAGES: Mapping[str, Callable[[], tuple[pl.DataFrame, str]]] = {
 }
 
 
-def _installed(package: str, module: str) -> tuple[Traversable, str]:
-    try:
-        return files(module), f"{package} {version(package)}"
-    except ImportError as error:
+def _installed(package: str, module: str) -> tuple[Path, str]:
+    """Return the folder of a package, which is not imported, and its name and version."""
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(
             f"memberships of {package} need that package: pip install 'kifactors[membership]'."
-        ) from error
+        )
+    return Path(spec.submodule_search_locations[0]), f"{package} {version(package)}"
 
 
-def _named(folder: Traversable, ending: str) -> list[tuple[str, Traversable]]:
+def _named(folder: Path, ending: str) -> list[tuple[str, Path]]:
     """Return the files of a folder with an ending, each with the rest of its name."""
-    if not folder.is_dir():
-        return []
-    found = [path for path in folder.iterdir() if path.name.endswith(ending)]
-    return sorted(((path.name.removesuffix(ending), path) for path in found), key=lambda pair: pair[0])
+    return [(path.name.removesuffix(ending), path) for path in sorted(folder.glob(f"*{ending}"))]
 
 
 def _together(parts: list[pl.DataFrame], label: str) -> tuple[pl.DataFrame, str]:
@@ -154,8 +152,8 @@ def _together(parts: list[pl.DataFrame], label: str) -> tuple[pl.DataFrame, str]
     return pl.concat(parts), label
 
 
-def _rows(path: Traversable) -> list[dict[str, str]]:
-    with path.open("r", encoding="utf-8") as file:
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
