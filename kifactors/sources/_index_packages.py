@@ -69,7 +69,7 @@ def unpickled(data: bytes, *, name: str) -> pl.DataFrame:
     Raises
     ------
     DataError
-        The pickle asks for a class that such a table does not need (nothing of it has run then), is damaged, or holds
+        The pickle asks for a class that such a table does not need (which is neither found nor called), is damaged, or holds
         something else.
     """
     try:
