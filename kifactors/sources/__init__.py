@@ -6,6 +6,7 @@ from kifactors.sources._concentration import XbrlTies, revenue_ties_from_xbrl
 from kifactors.sources._customers import is_anonymous
 from kifactors.sources._facts import RAW, TAGGED, tagged
 from kifactors.sources._fsds import StatementDataSet, read_fsds
+from kifactors.sources._membership import IndexMembership, read_index_membership
 from kifactors.sources._merge import Merged, merge
 from kifactors.sources._names import read_aliases, read_confirmed, write_suggestions
 from kifactors.sources._segments import (
@@ -17,6 +18,7 @@ from kifactors.sources._segments import (
 from kifactors.sources._skips import SKIPPED, Skips
 from kifactors.sources._submissions import FILINGS, Submissions, available_on, submissions
 from kifactors.sources._tag_map import FilerRule, Metric, TagMap
+from kifactors.sources._universe import UniverseFromPrices, universe_from_prices
 from kifactors.sources._xbrl import XbrlFacts, read_xbrl
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Documents",
     "Filer",
     "FilerRule",
+    "IndexMembership",
     "Merged",
     "Metric",
     "RevenueMembers",
@@ -34,6 +37,7 @@ __all__ = [
     "StatementDataSet",
     "Submissions",
     "TagMap",
+    "UniverseFromPrices",
     "XbrlFacts",
     "XbrlRevenueShare",
     "XbrlTies",
@@ -46,10 +50,12 @@ __all__ = [
     "read_aliases",
     "read_confirmed",
     "read_fsds",
+    "read_index_membership",
     "read_members",
     "read_xbrl",
     "revenue_ties_from_xbrl",
     "submissions",
     "tagged",
+    "universe_from_prices",
     "write_suggestions",
 ]
