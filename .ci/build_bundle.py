@@ -27,13 +27,17 @@ BASIS = {
 def fundamentals(source: pl.DataFrame) -> pl.DataFrame:
     """Merge tags as they were known, in the order of the tag map that comes with the package."""
     groups = [group for metric in TagMap.default().metrics.values() for group in metric.groups]
-    order = {tag.partition(":")[2]: rank for rank, group in enumerate(groups) for tag in group if len(group) == 1}
+    order = {
+        tag.partition(":")[2]: rank for rank, group in enumerate(groups) for tag in group if len(group) == 1
+    }
     tagged = source.with_columns(
         pl.col("period_start", "period_end", "available_at").str.to_date(),
         pl.col("value").cast(pl.Float64),
         rank=pl.col("tag").replace_strict(order, return_dtype=pl.Int32),
     )
-    facts = merge(tagged.rename({"currency": "unit", "source": "accession"}), {}, file="", skips=Skips()).facts
+    facts = merge(
+        tagged.rename({"currency": "unit", "source": "accession"}), {}, file="", skips=Skips()
+    ).facts
     return facts.drop("note")
 
 

@@ -14,6 +14,7 @@ PACKAGE = Path(kifactors.__file__).parent
 # Ground floor first: an import may only point to a room above it in this list.
 ROOMS = (
     "errors",
+    "atomic",
     "_kernels",
     "schema",
     "definition",

@@ -27,13 +27,17 @@ DROPPED = (
 )
 
 
-def run(folder, *arguments, code=0, start=START):
-    """Run the command line in a folder and check its exit code."""
+def run(folder, *arguments, code=0, start=START, columns=None):
+    """Run the command line in a folder, on a terminal of some columns if given, and check its exit code."""
     environment = {name: value for name, value in os.environ.items() if name not in DROPPED}
     done = subprocess.run(
         [sys.executable, "-c", start, *map(str, arguments)],
         cwd=folder,
-        env={**environment, "PYTHONUTF8": "1"},
+        env={
+            **environment,
+            "PYTHONUTF8": "1",
+            **({} if columns is None else {"COLUMNS": str(columns), "FORCE_COLOR": "1"}),
+        },
         capture_output=True,
         encoding="utf-8",
         check=False,

@@ -24,7 +24,7 @@ def folder(scores, tmp_path_factory):
     frame = scores.to_polars()
     frame.select(
         "date", "asset_id", industry=pl.when(pl.col("ticker") == "NVDA").then(pl.lit("Chips")).otherwise(pl.lit("Other")),
-        market_cap=pl.col("exposure").fill_null(0.01) * 1e12,
+        market_cap=pl.col("exposure").fill_null(0.01).clip(0.001) * 1e12,
     ).write_parquet(folder / "universe.parquet")  # fmt: skip
     return folder
 
@@ -127,3 +127,66 @@ def test_exposure_needs_names_and_weights(folder):
     assert "expected ticker (or asset_id) and weight" in error
     error = one_line_error(run(folder, "exposure", "scores.parquet", "--weights", "absent.csv", code=1))
     assert "absent.csv" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "ticker,weight\nNVDA,60%\nMSFT,40%\n",
+            "bad.csv: column 'weight' expects a number like 0.6 for 60 %",
+        ),
+        ('ticker,weight\nNVDA,"0,6"\n', "expects a number like 0.6 for 60 %"),
+        ('ticker,weight\nNVDA,"1,000"\n', "expects a number"),
+        ("ticker,weight\nNVDA,abc\n", "row 0: 'abc'"),
+        ("date,ticker,weight\n20261031,NVDA,1\n", "expects a date like 2024-01-31"),
+        ("date,ticker,weight\n31.10.2026,NVDA,1\n", "expects a date like 2024-01-31"),
+        ("date,ticker,weight\n,NVDA,1\n", "column 'date' must not be null"),
+        ("ticker,weight\n,1\n", "column 'asset' must not be null"),
+        ("ticker;weight\nNVDA;1\n", "with commas between them"),
+        ("ticker,weight,weight\nNVDA,1,1\n", "names column 'weight' twice"),
+        ("ticker,weight\nNVDA,60\nMSFT,40\n", "add to 100. Expected fractions: 0.6 for 60 %"),
+        ("ticker,weight\n", "bad.csv has no rows"),
+        ("ticker,weight\nNVDA,1\nNVDA,1\n", "bad.csv"),
+        ("ticker,weight\nNVDA,1\nNOBODY,1\n", "--missing exclude"),
+    ],
+)
+def test_a_bad_file_of_weights_is_one_message(folder, text, said):
+    (folder / "bad.csv").write_text(text)
+    assert said in one_line_error(run(folder, "exposure", "scores.parquet", "--weights", "bad.csv", code=1))
+
+
+def test_names_stay_text_and_an_asset_without_a_ticker_goes_by_its_id(scores, tmp_path):
+    frame = scores.to_polars().filter(pl.col("exposure").is_not_null())
+    first, second, third = frame.filter(date=scores.dates[-1])["asset_id"].head(3)
+    renamed = frame.with_columns(
+        ticker=pl.col("asset_id").replace_strict(
+            {first: "000660", second: "TRUE"}, default=None, return_dtype=pl.String
+        )
+    )
+    changed = kf.Scores(
+        renamed, scores.definition, inputs=scores.inputs, dates=scores.dates, diagnostics=scores.diagnostics
+    )
+    kf.write_scores(changed, tmp_path / "s.parquet")
+    (tmp_path / "w.csv").write_text("ticker,weight\n000660,0.5\nTRUE,0.5\n")
+    assert "000660" in run(tmp_path, "exposure", "s.parquet", "--weights", "w.csv").stdout
+    run(tmp_path, "screen", "s.parquet", "--out", "chosen.csv")
+    assert pl.read_csv(tmp_path / "chosen.csv", infer_schema=False)["ticker"].null_count() > 0
+    done = run(tmp_path, "exposure", "s.parquet", "--weights", "chosen.csv", "--top", 400)
+    assert third in done.stdout
+
+
+def test_no_number_is_cut_and_the_unknown_of_a_benchmark_is_shown(folder, scores):
+    unknown = (
+        scores.at(DAY)
+        .to_polars()
+        .filter(pl.col("exposure").is_null() & pl.col("ticker").is_not_null())["ticker"][0]
+    )
+    (folder / "held.csv").write_text("ticker,weight\nNVDA,1\n")
+    (folder / "base.csv").write_text(f"ticker,weight\n{unknown},0.9\nORCL,0.1\n")
+    done = run(folder, "exposure", "scores.parquet", "--weights", "held.csv", "--benchmark", "base.csv",
+               "--missing", "exclude", columns=80)  # fmt: skip
+    assert DAY in done.stdout
+    assert "…" not in done.stdout
+    assert "of benchmark %" in done.stdout
+    assert " 90.0" in done.stdout

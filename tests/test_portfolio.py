@@ -270,14 +270,130 @@ class TestFromScores:
 
     def test_two_assets_of_one_name_are_refused(self):
         frame = pl.DataFrame({"date": [JANUARY] * 2, "asset": ["A", "A"], "exposure": [0.1, 0.2]})
-        with pytest.raises(DataError, match="asset 'A' stands twice on 2024-01-31"):
+        with pytest.raises(DataError, match=r"one key \(date, asset\) .* asset='A'"):
             FactorExposures(frame, {"exposure": "share"})
 
     @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
     def test_shares_are_shares(self, value):
         frame = pl.DataFrame({"date": [JANUARY], "asset": ["A"], "exposure": [value]})
-        with pytest.raises(DataError, match="exposure of 'A' on 2024-01-31 is"):
+        with pytest.raises(DataError, match=r"column 'exposure' .* asset='A'"):
             FactorExposures(frame, {"exposure": "share"})
 
     def test_the_representation_says_what_it_is(self):
         assert repr(exposures()) == "FactorExposures(exposure (share); 2 date(s), 2024-01-31 to 2024-02-29)"
+
+
+class TestByName:
+    """What has names is taken by them; what is no number is no weight."""
+
+    @pytest.fixture
+    def bounds(self):
+        frame = pl.DataFrame({"date": [JANUARY] * 2, "asset": ["A", "B"], "e": [0.1, 0.9]})
+        return FactorExposures(frame, {"e": "share"}).bounds(JANUARY, ["A", "B"], lower=0.1, upper=0.2)
+
+    def test_weights_of_a_violation(self, bounds):
+        held = pd.Series({"B": 0.1, "A": 0.9})
+        assert (
+            bounds.violation(held)
+            == bounds.violation(held[::-1])
+            == bounds.violation({"A": 0.9, "B": 0.1})
+            == 0.0
+        )
+        assert bounds.violation([0.1, 0.9]) == pytest.approx(0.62)
+
+    @pytest.mark.parametrize(
+        "weights", [[np.nan, np.nan], [np.nan, 1.0], None, [1.0, 0.0, 0.0], {"A": 1.0}, ["x", 1]]
+    )
+    def test_weights_that_are_none(self, bounds, weights):
+        with pytest.raises(DataError):
+            bounds.violation(weights)
+
+    def test_limits_of_a_range(self):
+        x, limit = pd.Series({"A": 0.0, "B": 1.0}), pd.Series({"B": 0.25, "A": 1.0})
+        assert (
+            achievable_range(x, max_weight=limit)
+            == achievable_range([0.0, 1.0], max_weight=[1.0, 0.25])
+            == (0.0, 0.25)
+        )
+        with pytest.raises(DataError, match="Give both by name"):
+            achievable_range([0.0, 1.0], max_weight=limit)
+        with pytest.raises(DataError, match="total is nan"):
+            achievable_range(x, total=float("nan"))
+
+    def test_covariance_of_a_view(self):
+        frame = pl.DataFrame({"date": [JANUARY] * 3, "asset": list("ABC"), "e": [0.1, 0.2, 0.6]})
+        view = FactorExposures(frame, {"e": "share"}).view(
+            JANUARY, list("ABC"), expected_return=0.02, confidence=0.5
+        )
+        V = pd.DataFrame(np.diag([0.04, 0.09, 0.16]), list("ABC"), list("ABC"))
+        other = V.loc[["C", "B", "A"], ["C", "B", "A"]]
+        assert view.omega(V) == view.omega(other) == view.omega(V.to_numpy())
+        for wrong, tau in (
+            (V * np.nan, 0.05),
+            (-V, 0.05),
+            (V, 0.0),
+            (V.iloc[:2, :2], 0.05),
+            (np.eye(2), 0.05),
+        ):
+            with pytest.raises(DataError):
+                view.omega(wrong, tau=tau)
+
+
+class TestUnknownBenchmark:
+    """What a benchmark holds and nobody knows stands beside the bounds."""
+
+    @pytest.mark.parametrize(("missing", "bound"), [("exclude", 0.3), ("neutral", 0.5)])
+    def test_it_is_marked(self, missing, bound):
+        frame = pl.DataFrame({"date": [JANUARY] * 3, "asset": list("ABC"), "e": [0.2, 0.6, None]})
+        found = FactorExposures(frame, {"e": "share"}).bounds(
+            JANUARY, ["A", "B"], upper=0.0, benchmark={"B": 0.5, "C": 0.5}, missing=missing
+        )
+        assert found.b.tolist() == pytest.approx([bound])
+        assert found.benchmark.unknown_weight == 0.5
+        assert found.benchmark["e"] == found.benchmark[0] == pytest.approx(bound)
+        assert (found.benchmark.exposures.excluded == ("C",)) == (missing == "exclude")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"date": [None]}, "'date'.* must not be null"),
+        ({"asset": [None]}, "'asset'.* must not be null"),
+        ({"asset": [7]}, "expected String"),
+        ({"market_cap": [float("nan")]}, "'market_cap' is NaN"),
+        ({"market_cap": [-1.0]}, "'market_cap' must be in"),
+        ({"market_cap": ["x"]}, "'market_cap' is String"),
+        ({"e": ["x"]}, "'e' is String"),
+    ],
+)
+def test_a_cell_that_is_no_exposure(change, said):
+    frame = {"date": [JANUARY], "asset": ["A"], "e": [0.1], "market_cap": [1.0], **change}
+    with pytest.raises(DataError, match=said):
+        FactorExposures(frame, {"e": "share"})
+
+
+def test_exposures_come_in_any_form():
+    frame = pl.DataFrame({"date": [JANUARY], "asset": ["A"], "e": [0.1]})
+    for form in (frame, frame.lazy(), frame.to_arrow(), frame.to_pandas(), frame.to_dict(as_series=False)):
+        assert FactorExposures(form, {"e": "share"}).vector(JANUARY, ["A"]).matrix.item() == 0.1
+    with pytest.raises(DataError, match="a factor is named 'date'"):
+        FactorExposures(frame, {"date": "share"})
+
+
+def test_names_are_one_of_two():
+    scores = kf.AIInfrastructureExposure().compute(kf.load_bundled(), ["2026-10-31"])
+    with pytest.raises(DataError, match="names is 'cusip'"):
+        FactorExposures.from_scores(scores, names="cusip")
+    caps = {"date": [date(2026, 10, 31)], "asset_id": ["cik:0001045810"], "market_cap": [4e12]}
+    assert FactorExposures.from_scores(scores, universe=caps).to_polars()["market_cap"].count() == 1
+    with pytest.raises(DataError, match="market_cap"):
+        FactorExposures.from_scores(scores, universe={**caps, "market_cap": [-1.0]})
+
+
+def test_a_bound_of_infinity_is_none():
+    frame = pl.DataFrame({"date": [JANUARY], "asset": ["A"], "e": [0.1]})
+    for wrong in ({"lower": float("inf")}, {"upper": float("-inf")}):
+        with pytest.raises(DataError, match="leave out what is no bound"):
+            FactorExposures(frame, {"e": "share"}).bounds(JANUARY, ["A"], **wrong)
+    series = FactorExposures(frame, {"e": "share"}).bounds(JANUARY, ["A"], lower=pd.Series({"e": 0.05}))
+    assert series.lower.tolist() == [0.05]

@@ -69,7 +69,7 @@ def test_alphalens_two_dates_on_one_session_the_newest_counts():
 def test_alphalens_without_prices_to_come():
     early = to_alphalens(exposures(), SESSIONS[:4], factor="exposure")
     assert early.index.levels[0].tolist() == [pd.Timestamp("2024-01-31")]
-    with pytest.raises(DateError, match="prices end on"):
+    with pytest.raises(DateError, match="no price lies on a score"):
         to_alphalens(exposures(), SESSIONS[:1], factor="exposure")
     with pytest.raises(DateError, match="must ascend"):
         to_alphalens(exposures(), SESSIONS[::-1], factor="exposure")
@@ -272,7 +272,7 @@ def test_barra_refuses(tmp_path):
     with pytest.raises(DataError, match="two exposures"):
         read_barra(file)
     file.write_text(rows.replace("0.1", "much"))
-    with pytest.raises(DataError, match="no date or number"):
+    with pytest.raises(DataError, match="or no number"):
         read_barra(file)
 
 
@@ -282,3 +282,46 @@ def test_example(capsys):
     assert "217 sessions x 30 sids" in printed
     assert "2026-08-31,AMD,exposure,share," in printed
     assert "SIMULATED" in printed
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_barra_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, layout):
+    path = tmp_path / "h.csv"
+    write_barra(exposures(), path, layout=layout)
+    before = path.read_bytes()
+
+    def fail(_frame, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_csv", fail)
+    with pytest.raises(DataError, match=r"exposures cannot be written to .*h\.csv: No space left"):
+        write_barra(exposures(), path, layout=layout)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["h.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("as_of,asset,e\n2024-01-31,A,0.1\n", "has no factor"),
+        ("as_of,asset,e [share],e [z]\n2024-01-31,A,0.1,1\n", "two columns of one factor"),
+        ("as_of,asset,e [share]\n,A,0.1\n", "other.csv: exposures: column 'date' must not be null"),
+        ("as_of,asset,e [share]\n2024-01-31,A,7\n", "other.csv: exposures: column 'e' must be in"),
+        ("as_of,asset,factor,unit,exposure\n2024-01-31,A,,share,0.1\n", "a row without a factor"),
+    ],
+)
+def test_barra_says_which_file_and_why(tmp_path, text, said):
+    path = tmp_path / "other.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=said.replace("[", r"\[")):
+        read_barra(path)
+
+
+def test_alphalens_leaves_out_what_is_too_old():
+    with pytest.raises(DateError, match="within 45 days"):
+        to_alphalens(exposures(), pd.DatetimeIndex(["2030-01-01"]), factor="exposure")
+    with pytest.raises(DateError, match="expected a DatetimeIndex"):
+        to_alphalens(exposures(), pd.Index(["2024-04-02"]), factor="exposure")
+    old = to_alphalens(exposures(), pd.DatetimeIndex(["2030-01-01"]), factor="exposure", max_age_days=9999)
+    assert len(old) == 2

@@ -1,6 +1,7 @@
 """Exposure of portfolios through time and their share of factor risk: by hand, and sums that must add up."""
 
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -104,11 +105,19 @@ def test_a_name_without_exposure_is_an_error_or_shown(scores, name):
     [
         (weights((date(2024, 1, 30), "p", 1.0)), DateError, "no scores by 2024-01-30"),
         (weights((date(2024, 4, 15), "p", 1.0)), DateError, "46 days before; at most 45"),
-        (weights((JANUARY, "p", 1.0), (JANUARY, "p", 0.5)), DataError, "'p' twice on 2024-01-31"),
-        (weights((JANUARY, "p", float("nan"))), DataError, "weights of 'p' on 2024-01-31 is nan"),
-        (weights((JANUARY, "p", None)), DataError, "is None"),
+        (
+            weights((JANUARY, "p", 1.0), (JANUARY, "p", 0.5)),
+            DataError,
+            r"one key \(date, asset\) .* asset='p'",
+        ),
+        (weights((JANUARY, "p", float("nan"))), DataError, "NaN or infinite in .* asset='p'"),
+        (weights((JANUARY, "p", None)), DataError, "'weight' must not be null"),
         (weights(), DataError, "no rows"),
-        (pl.DataFrame({"date": [JANUARY], "asset_id": ["p"]}), MissingColumnError, "no column 'asset'"),
+        (
+            pl.DataFrame({"date": [JANUARY], "asset_id": ["p"]}),
+            MissingColumnError,
+            "lacks column 'asset', 'weight'",
+        ),
     ],
 )
 def test_weights_are_checked(scores, held, error, said):
@@ -155,7 +164,7 @@ def test_it_agrees_with_factor_exposures():
     frame = pl.DataFrame({"date": "2026-10-31", "asset": list(held), "weight": list(held.values())})
     exposures = kf.portfolio.FactorExposures.from_scores(scores)
     assert portfolio_exposure(scores, frame).total["exposure"].item() == pytest.approx(
-        exposures.exposure("2026-10-31", held).item()
+        exposures.exposure("2026-10-31", held)[0]
     )
 
 
@@ -213,7 +222,7 @@ class TestFactorRisk:
             ({"factor_variance": 0.0, "specific_variance": {"a": 0.0}}, "variance of the portfolio is 0"),
             (
                 {"factor_variance": 0.1, "covariance": pd.DataFrame([[1.0]], ["b"], ["b"])},
-                "no row and column for a",
+                "covariance lacks 1 asset",
             ),
         ],
     )
@@ -225,3 +234,68 @@ class TestFactorRisk:
         V = pd.DataFrame([[1.0, 0.5], [0.1, 1.0]], ["a", "b"], ["a", "b"])
         with pytest.raises(DataError, match="not a symmetric matrix"):
             factor_risk({"a": 0.5, "b": 0.5}, {"a": 0.5, "b": 0.1}, factor_variance=0.1, covariance=V)
+
+
+def test_what_is_unknown_of_both_sides_is_shown_by_its_size(scores):
+    held = weights((JANUARY, "p", 0.5), (JANUARY, "u", 0.25), (JANUARY, "nobody", -0.25))
+    base = weights((JANUARY, "p", 0.1), (JANUARY, "u", 0.9))
+    found = portfolio_exposure(scores, held, benchmark=base, missing="exclude").total
+    assert found.select("unknown_weight", "benchmark_unknown_weight").row(0) == (0.5, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weight": ["60%"]}, "a number like 0.6 for 60 %; .*row 0: '60%'"),
+        ({"date": ["20240131"]}, "a date like 2024-01-31"),
+        ({"date": [20240131]}, "column 'date' is Int64"),
+        ({"date": [None]}, "'date'.* must not be null"),
+        ({"asset": [None]}, "'asset'.* must not be null"),
+        ({"asset": [700]}, "column 'asset' is Int64; expected String"),
+        ({"date": [datetime(2024, 1, 31, 20, 30)]}, "column 'date' is Datetime"),
+        (
+            {"date": [datetime(2024, 1, 31, 20, 30, tzinfo=ZoneInfo("America/New_York"))]},
+            "column 'date' is Datetime",
+        ),
+        ({"weight": [[0.5]]}, "column 'weight' is List"),
+    ],
+)
+def test_a_cell_that_is_no_date_name_or_number(scores, change, said):
+    held = {"date": [JANUARY], "asset": ["p"], "weight": [1.0], **change}
+    with pytest.raises(DataError, match=said):
+        portfolio_exposure(scores, held)
+    with pytest.raises(DataError, match=said):
+        portfolio_exposure(scores, pl.DataFrame(held))
+
+
+def test_weights_come_in_any_form(scores):
+    held = weights((JANUARY, "p", 0.5))
+    known = portfolio_exposure(scores, held).total
+    for form in (
+        held.lazy(),
+        held.to_arrow(),
+        held.to_dict(as_series=False),
+        held.to_pandas().set_index("date"),
+    ):
+        assert portfolio_exposure(scores, form).total.equals(known)
+
+
+def test_names_and_columns_are_checked(scores):
+    held = weights((JANUARY, "p", 0.5))
+    with pytest.raises(DataError, match="names is 'cusip'; expected 'asset_id' or 'ticker'"):
+        portfolio_exposure(scores, held, names="cusip")
+    with pytest.raises(DataError, match="abnormal_capex is neither a share"):
+        portfolio_exposure(scores, held, column="abnormal_capex")
+
+
+def test_risk_refuses_nothing_and_covariances_without_names():
+    exposures = {"a": 1.0, "b": 0.5}
+    with pytest.raises(DataError, match="weights name no asset"):
+        factor_risk({}, {}, factor_variance=0.1, covariance=pd.DataFrame())
+    with pytest.raises(DataError, match="covariance is a ndarray"):
+        factor_risk({"a": 0.5, "b": 0.5}, exposures, factor_variance=0.1, covariance=np.eye(2))
+    twice = pd.DataFrame(np.eye(3), list("aba"), list("aba"))
+    with pytest.raises(DataError, match="names an asset twice"):
+        factor_risk({"a": 0.5, "b": 0.5}, exposures, factor_variance=0.1, covariance=twice)
+    with pytest.raises(DataError, match="weights are not all numbers"):
+        factor_risk({"a": "x"}, exposures, factor_variance=0.1, specific_variance=exposures)

@@ -332,7 +332,7 @@ HALVES, ENDS = {"A": 0.5, "B": 0.5}, {"A": 0.0, "B": 1.0}
         ({"target_active_exposure": 0.1, "max_active_weight": 0.0}, "max_active_weight is 0"),
         ({"target_active_exposure": 0.1, "covariance": {"A": 0.1, "B": 0.0}}, "variance of B is 0"),
         ({"target_active_exposure": 0.1, "covariance": {"A": 0.1}}, "no number for 1 asset"),
-        ({"target_active_exposure": 0.1, "covariance": np.eye(2)}, "covariance is an array"),
+        ({"target_active_exposure": 0.1, "covariance": np.eye(2)}, "covariance is a ndarray"),
         ({"target_active_exposure": 0.1, "covariance": pd.DataFrame({"A": [1.0]}, index=["A"])}, "lacks 1 asset"),
         (
             {"target_active_exposure": 0.1, "covariance": pd.DataFrame(np.ones((2, 2)), list("AB"), list("AB"))},
@@ -365,3 +365,18 @@ def test_what_is_wrong_is_said(options, message):
 def test_a_wrong_benchmark_is_refused(weights, message):
     with pytest.raises(DataError, match=message):
         tilt(weights, ENDS, target_active_exposure=0.1)
+
+
+def test_a_solver_says_who_is_at_a_limit_as_the_exact_way_does():
+    pytest.importorskip("cvxpy")
+    names, variances = list("ABCDE"), np.array([0.02, 0.03, 0.04, 0.05, 0.06])
+    b = dict(zip(names, [0.4, 0.3, 0.2, 0.1, 0.0], strict=True))
+    x = dict(zip(names, [0.0, 0.1, 0.3, 0.7, 0.9], strict=True))
+    # A variance that all share is in no active portfolio: the same problem.
+    full = pd.DataFrame(0.01 + np.diag(variances), names, names)
+    exact, solved = (
+        tilt(b, x, target_active_exposure=0.6, covariance=c)
+        for c in (dict(zip(names, variances, strict=True)), full)
+    )
+    assert (exact.method, solved.method) == ("bisection", "cvxpy")
+    assert solved.at_limit.tolist() == exact.at_limit.tolist() == [True, True, False, False, False]

@@ -10,18 +10,20 @@ import polars as pl
 import typer
 
 from kifactors import screen as conditions
-from kifactors.calendar import parse_date
 from kifactors.cli._app import app, given_date, messages, out
-from kifactors.cli._tables import chosen, contributions, totals
-from kifactors.errors import DataError, InfeasibleError, MissingColumnError
+from kifactors.cli._tables import chosen, contributions, least_width, totals
+from kifactors.errors import DataError, InfeasibleError, MissingColumnError, UnmatchedAssetError
 from kifactors.index_rules import redistribute
 from kifactors.io import read_scores, write_frame
-from kifactors.portfolio import portfolio_exposure
+from kifactors.portfolio import portfolio_exposure, weights_table
+from kifactors.schema import read_file, validate
 from kifactors.scores import Scores
 
 __all__ = ["app", "exposure", "screen"]
 
 SUFFIXES = {".csv", ".parquet"}
+# The sizes of weights add to no more in any fund; 100 are per cent.
+MOST_LEVERAGE = 20.0
 
 
 class Weighting(StrEnum):
@@ -98,7 +100,7 @@ def screen(
         condition &= another
     if top is not None:
         condition = conditions.factor(by).top(top, mask=condition if rest else None)
-    table = None if universe is None else _read(universe)
+    table = None if universe is None else validate("universe", universe)
     found = conditions.select(scores, condition, universe=table).collect()
     weights = _weighted(scores, found, by, weighting, cap, table)
     out.print(chosen(weights, scores.dates[0], by))
@@ -138,11 +140,17 @@ def exposure(
         raise DataError(
             f"{weights} names assets by {named} and {benchmark} by {base_named}. Use one, or say --names."
         )
-    found = portfolio_exposure(
-        scores, held, benchmark=base, names=(names or named).value, missing=missing.value
-    )
-    out.print(totals(found))
-    out.print(contributions(found, top=top))
+    try:
+        found = portfolio_exposure(
+            scores, held, benchmark=base, names=(names or named).value, missing=missing.value
+        )
+    except UnmatchedAssetError as error:
+        said = str(error).replace("missing='exclude'", "--missing exclude")
+        raise UnmatchedAssetError(said) from error
+    for table in (totals(found), contributions(found, top=top)):
+        # Where the terminal is too narrow a line runs on: half a number is worse.
+        out.width = max(out.width, least_width(table))
+        out.print(table)
     if out_file is not None:
         write_frame(found.by_name, out_file)
         messages.print(f"{found.by_name.height} rows written to {out_file}", soft_wrap=True)
@@ -192,33 +200,25 @@ def _weighted(
     )
 
 
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        frame = (
-            pl.read_parquet(path)
-            if path.suffix == ".parquet"
-            else pl.read_csv(path, infer_schema_length=None)
-        )
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}). Check the path and the format."
-        ) from error
-    if "date" in frame.columns and frame["date"].dtype == pl.String:
-        frame = frame.with_columns(
-            pl.Series("date", [parse_date(day) for day in frame["date"]], dtype=pl.Date)
-        )
-    return frame
-
-
 def _weights(path: Path, last: date) -> tuple[pl.DataFrame, Names]:
     """Return (date, asset, weight) and what the assets are called; without dates they are of the last scores."""
-    frame = _read(path)
+    frame = read_file(path, what="weights")
     column = next((name for name in ("asset", "ticker", "asset_id") if name in frame.columns), None)
     if column is None or "weight" not in frame.columns:
         raise MissingColumnError(
-            f"{path} has the columns {', '.join(frame.columns)}; expected ticker (or asset_id) and weight."
+            f"{path} has the columns {', '.join(frame.columns)}; expected ticker (or asset_id) and weight, with "
+            "commas between them."
         )
     if "date" not in frame.columns:
         frame = frame.with_columns(date=pl.lit(last))
-    names = Names.ASSET_ID if column == "asset_id" else Names.TICKER
-    return frame.select("date", asset=pl.col(column).cast(pl.String), weight="weight"), names
+    # An asset without a ticker goes by its id, as in the scores.
+    named = [name for name in dict.fromkeys((column, "asset_id")) if name in frame.columns]
+    rows = frame.select("date", asset=pl.coalesce(pl.col(named).cast(pl.String)), weight="weight")
+    weights = weights_table(str(path), rows)
+    gross = weights.group_by("date").agg(pl.col("weight").abs().sum()).sort("date")
+    much = gross.filter(pl.col("weight") > MOST_LEVERAGE)
+    if much.height:
+        raise DataError(
+            f"the weights of {path} on {much['date'][0]} add to {much['weight'][0]:g}. Expected fractions: 0.6 for 60 %."
+        )
+    return weights, Names.ASSET_ID if column == "asset_id" else Names.TICKER

@@ -11,7 +11,7 @@ from rich.table import Table
 from kifactors.portfolio import PortfolioExposure
 from kifactors.scores import Scores
 
-__all__ = ["chosen", "contributions", "history", "ranking", "totals"]
+__all__ = ["chosen", "contributions", "history", "least_width", "ranking", "totals"]
 
 UNKNOWN = "unknown"
 ROLES = ("pioneer", "tool_supplier", "both", "index_only")
@@ -101,8 +101,13 @@ def totals(found: PortfolioExposure) -> Table:
         *roles,
         "weight %",
     ]
-    unknown = bool((found.total["unknown_weight"] != 0.0).any())
-    for name in names + (["unknown %"] if unknown else []):
+    unknown = {"unknown_weight": "unknown %", "benchmark_unknown_weight": "of benchmark %"}
+    unknown = {
+        name: label
+        for name, label in unknown.items()
+        if name in found.total.columns and found.total[name].sum() > 0.0
+    }
+    for name in [*names, *unknown.values()]:
         table.add_column(name, justify="left" if name in {"date", "scores of"} else "right", no_wrap=True)
     parts = {
         (day, role): value for day, role, value in found.by_role.select("date", "role", "contribution").rows()
@@ -115,7 +120,7 @@ def totals(found: PortfolioExposure) -> Table:
             *(f"{value:.3f}" for value in numbers),
             *(f"{parts.get((row['date'], role), 0.0):.3f}" for role in roles),
             f"{100 * row['weight']:.1f}",
-            *([f"{100 * row['unknown_weight']:.1f}"] if unknown else []),
+            *(f"{100 * row[name]:.1f}" for name in unknown),
         )
     return table
 
@@ -140,6 +145,11 @@ def contributions(found: PortfolioExposure, *, top: int) -> Table:
             *(UNKNOWN if row[name] is None else f"{row[name]:.3f}" for name in numbers),
         )
     return table
+
+
+def least_width(table: Table) -> int:
+    """Return how many characters a line needs so that no cell is cut."""
+    return sum(max(len(str(cell)) for cell in (column.header, *column.cells)) + 2 for column in table.columns)
 
 
 def _table(title: str) -> Table:

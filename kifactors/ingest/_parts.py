@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from kifactors.io import write_frame, written
+from kifactors.atomic import written
+from kifactors.io import write_frame
 from kifactors.sources import Skips
 
 __all__ = ["Part", "Parts", "Report", "fingerprint"]

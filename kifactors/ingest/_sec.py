@@ -11,13 +11,14 @@ from typing import Any
 import polars as pl
 
 from kifactors import __version__, schema
+from kifactors.atomic import written
 from kifactors.errors import DataError
 from kifactors.ingest._disclosures import TABLES, Reading, disclosure_tables, xbrl_parts
 from kifactors.ingest._facts import companies, companyfacts_parts, fsds_parts, merged
 from kifactors.ingest._filings import filing_days, names, submissions_parts
 from kifactors.ingest._parts import Parts, fingerprint
 from kifactors.ingest._tables import TableFiles
-from kifactors.io import write_frame, written
+from kifactors.io import write_frame
 from kifactors.schema import FLOW_METRICS, STOCK_METRICS
 from kifactors.sources import (
     RevenueMembers,

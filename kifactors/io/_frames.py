@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from kifactors.atomic import written
 from kifactors.errors import DataError
-from kifactors.io._atomic import written
 
 __all__ = ["write_frame"]
 

@@ -4,8 +4,8 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
+from kifactors.atomic import written
 from kifactors.errors import DataError
-from kifactors.io._atomic import written
 from kifactors.scores import Scores
 
 __all__ = ["read_scores", "write_scores"]

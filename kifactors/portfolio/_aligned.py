@@ -13,7 +13,7 @@ from kifactors.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Aligned", "MissingPolicy", "by_name", "checked_names", "numbers_of"]
+__all__ = ["Aligned", "HeldExposure", "MissingPolicy", "by_name", "checked_names", "numbers_of"]
 
 Floats = NDArray[np.float64]
 MissingPolicy = Literal["error", "neutral", "industry_mean", "exclude"]
@@ -77,6 +77,36 @@ class Aligned:
         return self.factors.index(factor)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldExposure:
+    """Exposure of one portfolio to one or more factors; like an array of its values.
+
+    Parameters
+    ----------
+    by_factor : (k,) array
+        X'w, a number per factor.
+    exposures : Aligned
+        X, and what of it was imputed or left out.
+    unknown_weight : float
+        Sum of the sizes of the weights whose exposure was imputed, or left out and counted as 0.
+    """
+
+    by_factor: Floats
+    exposures: Aligned
+    unknown_weight: float
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001
+        return np.array(self.by_factor, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return len(self.by_factor)
+
+    def __getitem__(self, factor: int | str) -> float:
+        """Return the exposure to a factor, by place or by name."""
+        place = self.exposures.factors.index(factor) if isinstance(factor, str) else factor
+        return float(self.by_factor[place])
+
+
 def checked_names(assets: Sequence[str]) -> tuple[str, ...]:
     """Return asset names, each once."""
     if isinstance(assets, str):
@@ -109,7 +139,10 @@ def by_name(what: str, values: "Mapping[str, float] | pd.Series", assets: Sequen
     absent = [name for name in assets if name not in known]
     if absent:
         raise DataError(f"{what} has no number for {len(absent)} asset(s): {', '.join(absent[:5])}.")
-    found = np.array([known[name] for name in assets], np.float64)
+    try:
+        found = np.array([known[name] for name in assets], np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} are not all numbers: {error}.") from error
     if not np.isfinite(found).all():
         at = int(np.flatnonzero(~np.isfinite(found))[0])
         raise DataError(f"{what} of {assets[at]} is {found[at]}; expected a finite number.")

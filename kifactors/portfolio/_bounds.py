@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError, InfeasibleError
-from kifactors.portfolio._aligned import Aligned, by_name
+from kifactors.portfolio._aligned import Aligned, HeldExposure, by_name, numbers_of
 
 __all__ = ["LinearBounds", "WeightLimit", "achievable_range", "weight_limits"]
 
@@ -35,6 +35,8 @@ class LinearBounds:
         The exposures, their names and what of them was imputed.
     lower, upper : (k,) array
         The bounds on A's exposures by factor; -inf and inf where there is none.
+    benchmark : HeldExposure, optional
+        What was added to the bounds, and how much of the benchmark's weight is unknown.
     """
 
     A: Floats
@@ -43,6 +45,7 @@ class LinearBounds:
     exposures: Aligned
     lower: Floats
     upper: Floats
+    benchmark: HeldExposure | None = None
 
     def check_feasible(
         self, *, min_weight: WeightLimit = 0.0, max_weight: WeightLimit = 1.0, total: float = 1.0
@@ -78,23 +81,44 @@ class LinearBounds:
                     "the limits of the weights."
                 )
 
-    def violation(self, weights: ArrayLike) -> float:
-        """Return by how much the worst bound is broken; 0 if all hold."""
-        over = self.A @ np.asarray(weights, np.float64) - self.b
+    def violation(self, weights: WeightLimit) -> float:
+        """Return by how much the worst bound is broken; 0 if all hold.
+
+        Parameters
+        ----------
+        weights : (n,) array, or mapping or Series by asset name
+            An array is in the order of ``exposures.assets``; names may be in any.
+
+        Raises
+        ------
+        DataError
+            A weight is absent or not a finite number, as after a solver that failed.
+        """
+        w = weight_limits("weights", weights, self.exposures.assets)
+        if not np.isfinite(w).all():
+            at = int(np.flatnonzero(~np.isfinite(w))[0])
+            raise DataError(
+                f"the weight of {self.exposures.assets[at]} is {w[at]}; expected a finite number."
+            )
+        over = self.A @ w - self.b
         return float(max(0.0, over.max(initial=0.0)))
 
 
 def achievable_range(
-    exposures: ArrayLike, *, min_weight: ArrayLike = 0.0, max_weight: ArrayLike = 1.0, total: float = 1.0
+    exposures: WeightLimit,
+    *,
+    min_weight: WeightLimit = 0.0,
+    max_weight: WeightLimit = 1.0,
+    total: float = 1.0,
 ) -> tuple[float, float]:
     """Return the smallest and largest x'w over weights within limits that add to a total.
 
     Parameters
     ----------
-    exposures : (n,) array
+    exposures : (n,) array, or mapping or Series by asset name
         x, finite.
-    min_weight, max_weight : float or (n,) array
-        Limits of every weight; only the largest may be infinite.
+    min_weight, max_weight : float, (n,) array, or mapping or Series by asset name
+        Limits of every weight; only the largest may be infinite. By name only if the exposures are.
     total : float
         What the weights add to.
 
@@ -123,12 +147,19 @@ def achievable_range(
     >>> round(low, 12), round(high, 12)
     (0.3, 0.7)
     """
-    x = np.asarray(exposures, np.float64)
+    names: Any = exposures
+    named = hasattr(names, "items")
+    assets = list(numbers_of("exposures", names)) if named else []
+    x = by_name("exposures", names, assets) if named else np.asarray(exposures, np.float64)
     if x.ndim != 1 or not np.isfinite(x).all():
         raise DataError("exposures must be one finite number per asset.")
-    low, high = (
-        np.broadcast_to(np.asarray(limit, np.float64), x.shape) for limit in (min_weight, max_weight)
-    )
+    limits: tuple[Any, Any] = (min_weight, max_weight)
+    if not named and any(hasattr(limit, "items") for limit in limits):
+        raise DataError("limits are by asset name and exposures by position. Give both by name.")
+    places = assets if named else [str(k) for k in range(x.size)]
+    low, high = (weight_limits("weight limits", limit, places) for limit in limits)
+    if not np.isfinite(total):
+        raise DataError(f"total is {total}; expected what the weights add to.")
     if not np.isfinite(low).all() or np.isnan(high).any():
         raise DataError(
             "a smallest weight is not finite, or a largest unknown; give every weight limits, (-1, 1) say."
@@ -155,4 +186,9 @@ def weight_limits(what: str, given: WeightLimit, assets: Sequence[str]) -> Float
     limit: Any = given
     if hasattr(limit, "items"):
         return by_name(what, limit, assets)
-    return np.broadcast_to(np.asarray(limit, np.float64), (len(assets),))
+    try:
+        return np.broadcast_to(np.asarray(limit, np.float64), (len(assets),))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{what} must be one number, or one for each of {len(assets)} assets: {error}."
+        ) from error

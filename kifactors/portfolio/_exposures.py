@@ -10,16 +10,24 @@ from numpy.typing import NDArray
 
 from kifactors.calendar import parse_date
 from kifactors.errors import DataError, DateError, MissingColumnError, UnmatchedAssetError
-from kifactors.portfolio._aligned import Aligned, MissingPolicy, by_name, checked_names, numbers_of
+from kifactors.portfolio._aligned import (
+    Aligned,
+    HeldExposure,
+    MissingPolicy,
+    by_name,
+    checked_names,
+    numbers_of,
+)
 from kifactors.portfolio._bounds import LinearBounds
+from kifactors.portfolio._tables import exposures_table
 from kifactors.portfolio._views import View
-from kifactors.schema import SCORES
+from kifactors.schema import SCORES, TableLike, validate
 from kifactors.scores import Scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FactorExposures"]
+__all__ = ["FactorExposures", "called", "unit_of"]
 
 Unit = Literal["share", "z"]
 POLICIES = ("error", "neutral", "industry_mean", "exclude")
@@ -32,9 +40,10 @@ class FactorExposures:
 
     Parameters
     ----------
-    frame : polars.DataFrame
-        date, asset (the name a portfolio knows it by), a float column per factor (null: unknown), and optionally
-        industry, market_cap (USD) and coverage; unique on (date, asset).
+    frame : table
+        date, asset (the name a portfolio knows it by), a number per factor (null: unknown), and optionally industry,
+        market_cap (USD) and coverage; unique on (date, asset). A polars or pandas frame, an Arrow table, a mapping of
+        columns, or a file.
     units : mapping of str to {"share", "z"}
         The factors and their units: a share in [0, 1], additive in a portfolio; or a standardized score around 0.
 
@@ -55,23 +64,14 @@ class FactorExposures:
 
     __slots__ = ("_days", "_frame", "units")
 
-    def __init__(self, frame: pl.DataFrame, units: Mapping[str, Unit]) -> None:
+    def __init__(self, frame: TableLike, units: Mapping[str, Unit]) -> None:
         self.units: dict[str, Unit] = dict(units)
         for name, unit in self.units.items():
             if unit not in {"share", "z"}:
                 raise DataError(f"the unit of factor {name!r} is {unit!r}; expected 'share' or 'z'.")
         if not self.units:
             raise DataError("units names no factor; expected at least one, {'exposure': 'share'} say.")
-        absent = [name for name in ("date", "asset", *self.units) if name not in frame.columns]
-        if absent:
-            raise MissingColumnError(
-                f"exposures have no column {absent[0]!r}; they have {', '.join(frame.columns)}."
-            )
-        # Coverage may be a factor itself.
-        optional = [name for name in ("industry", "market_cap", "coverage") if name not in self.units]
-        extra = [name for name in optional if name in frame.columns]
-        frame = frame.select("date", "asset", *self.units, *extra).sort("date", "asset")
-        _check_frame(frame, self.units)
+        frame = exposures_table(frame, self.units)
         self._frame = frame
         self._days = tuple(frame["date"].unique(maintain_order=True))
 
@@ -81,7 +81,7 @@ class FactorExposures:
         scores: Scores,
         factors: str | Iterable[str] = ("exposure",),
         *,
-        universe: pl.DataFrame | None = None,
+        universe: TableLike | None = None,
         names: Literal["asset_id", "ticker"] = "asset_id",
     ) -> "FactorExposures":
         """Take factors out of scores.
@@ -91,7 +91,7 @@ class FactorExposures:
         scores : Scores
         factors : str or iterable of str
             Columns of the scores; their units are those of the schema.
-        universe : polars.DataFrame, optional
+        universe : table, optional
             date, asset_id and industry, market_cap: for ``missing="industry_mean"`` and cap-weighted means.
         names : {"asset_id", "ticker"}
             What portfolios call the assets. An asset without a ticker keeps its id.
@@ -104,18 +104,18 @@ class FactorExposures:
             A factor is neither a share nor standardized, or one ticker stands for two assets on a date.
         """
         wanted = [factors] if isinstance(factors, str) else list(factors)
-        units = {name: _unit(name) for name in wanted}
-        asset = pl.col("asset_id") if names == "asset_id" else pl.coalesce("ticker", "asset_id")
-        frame = scores.to_polars()
+        units = {name: unit_of(name) for name in wanted}
+        frame = scores.to_polars().with_columns(asset=called(scores, names))
         if universe is not None:
-            extra = [name for name in ("industry", "market_cap") if name in universe.columns]
+            known = validate("universe", universe)
+            extra = [name for name in ("industry", "market_cap") if name in known.columns]
             frame = frame.join(
-                universe.select("date", "asset_id", *extra),
+                known.select("date", "asset_id", *extra),
                 on=["date", "asset_id"],
                 how="left",
                 maintain_order="left",
             )
-        return cls(frame.with_columns(asset=asset), units)
+        return cls(frame, units)
 
     def __repr__(self) -> str:
         named = ", ".join(f"{name} ({unit})" for name, unit in self.units.items())
@@ -233,13 +233,16 @@ class FactorExposures:
         aligned = self.vector(day, assets, missing=missing, max_age_days=max_age_days)
         low = self._limits("lower", lower, -np.inf)
         high = self._limits("upper", upper, np.inf)
+        if (low == np.inf).any() or (high == -np.inf).any():
+            raise DataError("a lower bound is +inf, or an upper one -inf; leave out what is no bound.")
         if np.isinf(low).all() and np.isinf(high).all():
             raise DataError("neither lower nor upper is given; expected at least one bound.")
         if (low > high).any():
             raise DataError(f"a lower bound is above the upper one: {low.tolist()} > {high.tolist()}.")
+        base = None
         if benchmark is not None:
             base = self.exposure(day, benchmark, missing=missing, max_age_days=max_age_days)
-            low, high = low + base, high + base
+            low, high = low + base.by_factor, high + base.by_factor
         rows, b, labels = [], [], []
         for k, name in enumerate(self.factors):
             for sign, limit, relation in ((1.0, high[k], "<="), (-1.0, low[k], ">=")):
@@ -247,7 +250,7 @@ class FactorExposures:
                     rows.append(sign * aligned.matrix[:, k])
                     b.append(sign * limit)
                     labels.append(f"{name} {relation} {limit:g}")
-        return LinearBounds(np.array(rows), np.array(b), tuple(labels), aligned, low, high)
+        return LinearBounds(np.array(rows), np.array(b), tuple(labels), aligned, low, high, base)
 
     def exposure(
         self,
@@ -256,8 +259,8 @@ class FactorExposures:
         *,
         missing: MissingPolicy = "error",
         max_age_days: int = 45,
-    ) -> NDArray[np.float64]:
-        """Return X'w, the exposure of a portfolio to each factor.
+    ) -> HeldExposure:
+        """Return X'w, the exposure of a portfolio to each factor, and how much of its weight is unknown.
 
         Parameters
         ----------
@@ -266,11 +269,21 @@ class FactorExposures:
 
         Returns
         -------
-        (k,) array
+        HeldExposure
+            Like an array of one number a factor.
         """
         names = list(numbers_of("weights", weights))
         aligned = self.vector(day, names, missing=missing, max_age_days=max_age_days)
-        return aligned.matrix.T @ by_name("weights", weights, aligned.assets)
+        w = np.abs(by_name("weights", weights, names))
+        unknown = {
+            *aligned.excluded,
+            *(aligned.assets[k] for k in np.flatnonzero(aligned.imputed.any(axis=1))),
+        }
+        return HeldExposure(
+            by_factor=aligned.matrix.T @ by_name("weights", weights, aligned.assets),
+            exposures=aligned,
+            unknown_weight=float(sum(size for name, size in zip(names, w, strict=True) if name in unknown)),
+        )
 
     def alpha(
         self,
@@ -404,7 +417,7 @@ class FactorExposures:
         self, what: str, given: float | Mapping[str, float] | None, absent: float
     ) -> NDArray[np.float64]:
         limits = dict.fromkeys(self.factors, absent)
-        if isinstance(given, Mapping):
+        if given is not None and not isinstance(given, float | int):
             limits |= {self._factor(name): float(limit) for name, limit in given.items()}
         elif given is not None:
             limits[self._factor(None)] = float(given)
@@ -463,7 +476,21 @@ class FactorExposures:
         return values
 
 
-def _unit(name: str) -> Unit:
+def called(scores: Scores, names: str) -> pl.Series:
+    """Return what portfolios call the assets of the rows of scores; no name for two assets of a date."""
+    if names not in {"asset_id", "ticker"}:
+        raise DataError(f"names is {names!r}; expected 'asset_id' or 'ticker'.")
+    name = pl.col("asset_id") if names == "asset_id" else pl.coalesce("ticker", "asset_id")
+    frame = scores.to_polars().select("date", asset=name)
+    twice = frame.filter(frame.is_duplicated())
+    if twice.height:
+        raise DataError(
+            f"{twice['asset'][0]!r} stands for two assets on {twice['date'][0]}; take names='asset_id'."
+        )
+    return frame["asset"]
+
+
+def unit_of(name: str) -> Unit:
     columns = {column.name: column for column in SCORES.columns}
     if name not in columns:
         raise MissingColumnError(f"scores have no column {name!r}.")
@@ -473,25 +500,3 @@ def _unit(name: str) -> Unit:
     if unit == "cross-sectional units":
         return "z"
     raise DataError(f"{name} is neither a share in [0, 1] nor standardized; take 'exposure' or 'score'.")
-
-
-def _check_frame(frame: pl.DataFrame, units: Mapping[str, Unit]) -> None:
-    if frame.is_empty() or frame["date"].dtype != pl.Date:
-        raise DataError("exposures need at least one row, and dates of type Date.")
-    twice = frame.filter(frame.select("date", "asset").is_duplicated())
-    if twice.height:
-        raise DataError(
-            f"asset {twice['asset'][0]!r} stands twice on {twice['date'][0]}; expected every name once a date. Use "
-            "names='asset_id' if two assets share a ticker."
-        )
-    for name, unit in units.items():
-        column = frame[name]
-        if not column.dtype.is_float():
-            raise DataError(f"factor {name!r} is of type {column.dtype}; expected Float64.")
-        low, high = (0.0, 1.0) if unit == "share" else (-np.inf, np.inf)
-        wrong = frame.filter(column.is_nan() | column.is_infinite() | ~column.is_between(low, high))
-        if wrong.height:
-            raise DataError(
-                f"{name} of {wrong['asset'][0]!r} on {wrong['date'][0]} is {wrong[name][0]}; expected a finite number"
-                f"{' in [0, 1]' if unit == 'share' else ''}, null where unknown."
-            )

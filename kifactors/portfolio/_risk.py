@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from kifactors.calendar import parse_date
-from kifactors.errors import DataError, DateError, MissingColumnError, UnmatchedAssetError
+from kifactors.errors import DataError, DateError, UnmatchedAssetError
 from kifactors.portfolio._aligned import by_name, numbers_of
+from kifactors.portfolio._covariance import covariance_of
+from kifactors.portfolio._exposures import called, unit_of
+from kifactors.portfolio._tables import weights_table
+from kifactors.schema import TableLike
 from kifactors.scores import Scores
 
 if TYPE_CHECKING:
@@ -19,10 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FactorRisk", "PortfolioExposure", "factor_risk", "portfolio_exposure"]
 
-Floats = NDArray[np.float64]
 UNMATCHED = "unmatched"
-# A matrix that differs from its transpose by more, as a share of its largest entry, was not meant to be symmetric.
-SYMMETRIC = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +31,9 @@ class PortfolioExposure:
     Parameters
     ----------
     total : polars.DataFrame
-        A row per date: date, as_of (the score date), exposure, weight (sum of weights), unknown_weight (of names
-        whose exposure is unknown, which count as 0 in the exposure); with a benchmark also benchmark and active.
+        A row per date: date, as_of (the score date), exposure, weight (sum of weights), unknown_weight (sum of the
+        sizes of weights whose exposure is unknown; it counts as 0); with a benchmark also benchmark, active and
+        benchmark_unknown_weight.
     by_name : polars.DataFrame
         date, asset, role, weight, exposure (null: unknown), contribution = weight * exposure; with a benchmark also
         benchmark_weight and active_contribution. Marginal contribution of a name is its exposure.
@@ -49,9 +49,9 @@ class PortfolioExposure:
 
 def portfolio_exposure(
     scores: Scores,
-    weights: Any,
+    weights: TableLike,
     *,
-    benchmark: Any = None,
+    benchmark: TableLike | None = None,
     column: str = "exposure",
     names: Literal["asset_id", "ticker"] = "asset_id",
     missing: Literal["error", "exclude"] = "error",
@@ -62,12 +62,13 @@ def portfolio_exposure(
     Parameters
     ----------
     scores : Scores
-    weights : polars or pandas frame
-        date, asset and weight, one row per date and asset; weights need not add to 1, short ones are negative.
-    benchmark : polars or pandas frame, optional
+    weights : table
+        date, asset and weight, one row per date and asset; weights need not add to 1, short ones are negative. A
+        polars or pandas frame, an Arrow table, a mapping of columns, or a file. Dates are days: a time is refused.
+    benchmark : table, optional
         The same; it must have every date of `weights`.
     column : str
-        A column of the scores that is additive in a portfolio.
+        A share or a standardized column of the scores: what adds up in a portfolio.
     names : {"asset_id", "ticker"}
         What `asset` holds.
     missing : {"error", "exclude"}
@@ -97,12 +98,12 @@ def portfolio_exposure(
     >>> found.by_name.select("asset", "role", pl.col("contribution").round(3)).rows()
     [('META', 'pioneer', 0.044), ('ORCL', 'pioneer', 0.4)]
     """
-    held = _weights("weights", weights)
+    held = weights_table("weights", weights)
     known = _known(scores, column, names)
     rows = _matched(held, known, missing=missing, max_age_days=max_age_days, column=column)
     if benchmark is None:
         return _summed(rows)
-    base = _weights("benchmark", benchmark)
+    base = weights_table("benchmark", benchmark)
     dates = held["date"].unique()
     absent = sorted({*dates} - {*base["date"]})
     if absent:
@@ -197,6 +198,8 @@ def factor_risk(
     import pandas as pd
 
     assets = list(numbers_of("weights", weights))
+    if not assets:
+        raise DataError("weights name no asset. Give at least one.")
     w, x = by_name("weights", weights, assets), by_name("exposures", exposures, assets)
     if not (np.isfinite(factor_variance) and factor_variance >= 0.0):
         raise DataError(f"factor_variance is {factor_variance}; expected at least 0.")
@@ -208,8 +211,7 @@ def factor_risk(
             raise DataError(f"specific_variance of {assets[int(np.argmin(rest))]} is negative.")
         V = factor_variance * np.outer(x, x) + np.diag(rest)
     else:
-        assert covariance is not None  # noqa: S101
-        V = _covariance(covariance, assets)
+        V = covariance_of(covariance, assets, by_position=False)
     total = V @ w
     variance = float(w @ total)
     if not variance > 0.0:
@@ -229,55 +231,11 @@ def factor_risk(
     return FactorRisk(float(x @ w), volatility, float(w @ from_factor) / variance, frame)
 
 
-def _covariance(frame: "pd.DataFrame", assets: list[str]) -> Floats:
-    absent = [name for name in assets if name not in frame.index or name not in frame.columns]
-    if absent:
-        raise DataError(f"covariance has no row and column for {', '.join(absent[:5])}.")
-    V: Floats = frame.loc[assets, assets].to_numpy(np.float64)
-    if not np.isfinite(V).all() or np.abs(V - V.T).max() > SYMMETRIC * np.abs(V).max():
-        raise DataError("covariance is not a symmetric matrix of finite numbers.")
-    return V
-
-
-def _weights(what: str, given: Any) -> pl.DataFrame:
-    """Return (date, asset, weight), sorted; checked."""
-    frame = given if isinstance(given, pl.DataFrame) else pl.DataFrame(given)
-    absent = [name for name in ("date", "asset", "weight") if name not in frame.columns]
-    if absent:
-        raise MissingColumnError(f"{what} has no column {absent[0]!r}; it has {', '.join(frame.columns)}.")
-    frame = frame.select("date", "asset", "weight")
-    if frame["date"].dtype == pl.String:
-        frame = frame.with_columns(
-            pl.Series("date", [parse_date(day) for day in frame["date"]], dtype=pl.Date)
-        )
-    frame = frame.cast({"date": pl.Date, "asset": pl.String, "weight": pl.Float64}).sort("date", "asset")
-    wrong = frame.filter(~pl.col("weight").is_finite().fill_null(value=False) | pl.col("asset").is_null())
-    if wrong.height:
-        raise DataError(
-            f"{what} of {wrong['asset'][0]!r} on {wrong['date'][0]} is {wrong['weight'][0]}; expected a finite number."
-        )
-    twice = frame.filter(frame.select("date", "asset").is_duplicated())
-    if twice.height:
-        raise DataError(
-            f"{what} has {twice['asset'][0]!r} twice on {twice['date'][0]}; expected every name once."
-        )
-    if frame.is_empty():
-        raise DataError(f"{what} has no rows.")
-    return frame
-
-
 def _known(scores: Scores, column: str, names: str) -> pl.DataFrame:
     frame = scores.to_polars()
-    if column not in frame.columns or not frame[column].dtype.is_float():
-        raise MissingColumnError(f"scores have no column of numbers {column!r}.")
-    asset = pl.col("asset_id") if names == "asset_id" else pl.coalesce("ticker", "asset_id")
-    known = frame.select(as_of="date", asset=asset, role="role", exposure=column)
-    twice = known.filter(known.select("as_of", "asset").is_duplicated())
-    if twice.height:
-        raise DataError(
-            f"{twice['asset'][0]!r} stands for two assets on {twice['as_of'][0]}; use names='asset_id'."
-        )
-    return known
+    # A share or standardized: only these add up in a portfolio.
+    unit_of(column)
+    return frame.select(as_of="date", asset=called(scores, names), role="role", exposure=column)
 
 
 def _matched(
@@ -318,16 +276,21 @@ def _summed(rows: pl.DataFrame) -> PortfolioExposure:
     x, w = pl.col("exposure").fill_null(0.0), pl.col("weight")
     added = {"contribution": w * x}
     sums = [pl.col("weight").sum(), pl.col("contribution").sum()]
+    unknown = pl.col("exposure").is_null()
     total = {
         "exposure": pl.col("contribution").sum(),
         "weight": pl.col("weight").sum(),
-        "unknown_weight": pl.col("weight").filter(pl.col("exposure").is_null()).sum(),
+        "unknown_weight": w.abs().filter(unknown).sum(),
     }
     if "benchmark_weight" in rows.columns:
         b = pl.col("benchmark_weight")
         added["active_contribution"] = (w - b) * x
         sums += [b.sum(), pl.col("active_contribution").sum()]
-        total |= {"benchmark": (b * x).sum(), "active": pl.col("active_contribution").sum()}
+        total |= {
+            "benchmark": (b * x).sum(),
+            "active": pl.col("active_contribution").sum(),
+            "benchmark_unknown_weight": b.abs().filter(unknown).sum(),
+        }
     rows = rows.with_columns(**added)
     shown = [
         "date",

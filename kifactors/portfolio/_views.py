@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError
 from kifactors.portfolio._aligned import Aligned
+from kifactors.portfolio._covariance import covariance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,13 +39,13 @@ class View:
     confidence: float
     exposures: Aligned
 
-    def omega(self, covariance: ArrayLike, *, tau: float = 0.05) -> Floats:
+    def omega(self, covariance: "ArrayLike | pd.DataFrame", *, tau: float = 0.05) -> Floats:
         """Return the variance of the view that its confidence implies.
 
         Parameters
         ----------
-        covariance : (n, n) array
-            Covariance of returns per period, in the order of ``exposures.assets``.
+        covariance : pandas.DataFrame, or (n, n) array
+            Covariance of returns per period, by asset name; an array is in the order of ``exposures.assets``.
         tau : float
             Weight of the uncertainty of the prior.
 
@@ -53,15 +54,19 @@ class View:
         (1, 1) array
             (1 - c) / c * tau P S P'.
 
+        Raises
+        ------
+        DataError
+            covariance lacks an asset, or is not a symmetric matrix of finite numbers; tau is not positive.
+
         References
         ----------
         Idzorek (2005), A step-by-step guide to the Black-Litterman model; in closed form Walters (2014), The
         Black-Litterman Model in Detail, section "Idzorek's method".
         """
-        S = np.asarray(covariance, np.float64)
-        n = self.P.shape[1]
-        if S.shape != (n, n):
-            raise DataError(f"covariance is {S.shape}; expected {(n, n)}, in the order of the view's assets.")
+        if not 0.0 < tau < np.inf:
+            raise DataError(f"tau is {tau}; expected more than 0.")
+        S = covariance_of(covariance, self.exposures.assets)
         return np.asarray((1.0 - self.confidence) / self.confidence * tau * (self.P @ S @ self.P.T))
 
     def to_pandas(self) -> "pd.DataFrame":

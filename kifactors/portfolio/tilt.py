@@ -11,6 +11,7 @@ from kifactors.errors import DataError, InfeasibleError, MissingExtraError, Unma
 from kifactors.portfolio._aligned import Aligned, by_name, numbers_of
 from kifactors.portfolio._bounds import achievable_range
 from kifactors.portfolio._box import Box, Goal, solve_diagonal
+from kifactors.portfolio._covariance import covariance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,8 @@ SUM_TOLERANCE = 1e-8
 TOLERANCE = 1e-12
 # A tracking error above its limit by less, relatively, is the solver's rounding.
 SOLVER_TOLERANCE = 1e-6
+# How near to its limit a weight is at it.
+ROUNDED, NEAR_LIMIT = 1e-10, 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +46,7 @@ class Tilt:
     method : {"closed form", "bisection", "cvxpy"}
         How they were found; the first two are exact to rounding.
     at_limit : (n,) bool array
-        Whose weight cannot go further.
+        Whose weight cannot go further: within 1e-10 of a limit, after cvxpy within 1e-6.
     """
 
     assets: tuple[str, ...]
@@ -149,7 +152,9 @@ def tilt(
     error = risk.tracking_error(active)
     if goal.exposure is not None and goal.tracking_error is not None:
         _check_risk(error, x, risk, box, goal)
-    at_limit = (active <= box.low + TOLERANCE) | (active >= box.high - TOLERANCE)
+    # A solver stops somewhere near a limit, the other ways within the last digits of it.
+    near = NEAR_LIMIT if method == "cvxpy" else ROUNDED
+    at_limit = (active <= box.low + near) | (active >= box.high - near)
     return Tilt(
         assets, b + active, active, float(x @ active), None if covariance is None else error, method, at_limit
     )
@@ -177,21 +182,9 @@ class _Risk:
 
     @classmethod
     def _full(cls, frame: Any, assets: tuple[str, ...]) -> "_Risk":
-        if not hasattr(frame, "reindex"):
-            raise DataError(
-                "covariance is an array; expected a DataFrame with asset names in rows and columns."
-            )
-        absent = [name for name in assets if name not in frame.index or name not in frame.columns]
-        if absent:
-            raise DataError(f"covariance lacks {len(absent)} asset(s): {', '.join(absent[:5])}.")
-        V = frame.loc[list(assets), list(assets)].to_numpy(np.float64)
-        if V.shape != (len(assets), len(assets)):
-            raise DataError("covariance names an asset twice; expected every name once.")
-        if not np.isfinite(V).all() or not np.allclose(V, V.T, rtol=1e-8, atol=0.0):
-            raise DataError("covariance must be symmetric, all of it finite.")
-        V = (V + V.T) / 2.0
+        V = covariance_of(frame, assets, by_position=False)
         try:
-            root = np.linalg.cholesky(V)
+            root: Floats = np.linalg.cholesky(V)
         except np.linalg.LinAlgError as error:
             raise DataError(
                 "covariance is not positive definite: some portfolio would have no risk. Shrink it, or take a factor "

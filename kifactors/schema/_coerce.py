@@ -54,11 +54,13 @@ TableLike = (
 )  # what a table may come as
 
 
-def coerce(schema: TableSchema, data: TableLike) -> pl.DataFrame:
+def coerce(schema: TableSchema, data: TableLike, *, from_text: bool = False) -> pl.DataFrame:
     """Return the declared columns of `data`, in canonical order and type.
 
     Columns that are not declared are left out, unless one looks like a misspelt optional column.
     An optional column that is absent stays absent.
+
+    Text is no number and no date, except in a CSV, or where `from_text` says so.
 
     Raises
     ------
@@ -67,10 +69,12 @@ def coerce(schema: TableSchema, data: TableLike) -> pl.DataFrame:
     DataError
         A column has another type, a file cannot be read, or text in a CSV does not parse.
     """
-    frame, from_text = _frame(schema, data)
+    frame, is_csv = _frame(schema, data)
     names = _present(schema, frame.columns)
     midnight = _is_pandas(data)
-    columns = [_column(schema, frame[name], from_text=from_text, midnight=midnight) for name in names]
+    columns = [
+        _column(schema, frame[name], is_csv=is_csv, from_text=from_text, midnight=midnight) for name in names
+    ]
     return pl.DataFrame(columns)
 
 
@@ -196,14 +200,16 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s\-.]+", "_", words).casefold()
 
 
-def _column(schema: TableSchema, values: pl.Series, *, from_text: bool, midnight: bool) -> pl.Series:
+def _column(
+    schema: TableSchema, values: pl.Series, *, is_csv: bool, from_text: bool, midnight: bool
+) -> pl.Series:
     column = schema[values.name]
     if values.dtype == column.dtype:
         return values
     if values.null_count() == len(values):  # of whatever type: pandas calls a column of None an object
         return pl.repeat(None, len(values), dtype=column.dtype, eager=True).alias(column.name)
-    if from_text:
-        return _parse(schema, column, values)
+    if is_csv or (from_text and values.dtype == pl.String):
+        return _parse(schema, column, values, first=2 if is_csv else 0)
     if column.dtype == pl.Float64 and values.dtype.is_integer():
         _refuse_inexact(schema, values)
     cast = _widen(column, values, midnight=midnight)
@@ -238,7 +244,8 @@ def _widen(column: Column, values: pl.Series, *, midnight: bool) -> pl.Series | 
     return None
 
 
-def _parse(schema: TableSchema, column: Column, text: pl.Series) -> pl.Series:
+def _parse(schema: TableSchema, column: Column, text: pl.Series, *, first: int) -> pl.Series:
+    """Read text; `first` is what the first row is called: line 2 of a CSV, or row 0."""
     if column.dtype == pl.Boolean:
         parsed = text.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
     elif column.dtype == pl.Date:
@@ -248,8 +255,10 @@ def _parse(schema: TableSchema, column: Column, text: pl.Series) -> pl.Series:
         parsed = text.str.strip_chars().cast(column.dtype, strict=False)
     broken = (parsed.is_null() & text.is_not_null()).arg_true().to_list()
     if broken:
-        wanted = {"Date": "a date like 2024-01-31", "Float64": "a number", "Boolean": "true or false"}
-        shown = ", ".join(f"line {row + 2}: {text[row]!r}" for row in broken[:3])
+        number = "a number like 0.6 for 60 %" if column.unit == "fraction" else "a number"
+        wanted = {"Date": "a date like 2024-01-31", "Float64": number, "Boolean": "true or false"}
+        place = "line" if first else "row"
+        shown = ", ".join(f"{place} {row + first}: {text[row]!r}" for row in broken[:3])
         raise DataError(
             f"{schema.name}: column {column.name!r} expects {wanted[str(column.dtype)]}; "
             f"{len(broken)} row(s) hold something else ({shown}). Correct them; empty means unknown."

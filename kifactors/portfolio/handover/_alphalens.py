@@ -16,7 +16,11 @@ __all__ = ["to_alphalens"]
 
 
 def to_alphalens(
-    exposures: FactorExposures, prices_index: "pd.DatetimeIndex", *, factor: str | None = None
+    exposures: FactorExposures,
+    prices_index: "pd.DatetimeIndex",
+    *,
+    factor: str | None = None,
+    max_age_days: int = 45,
 ) -> "pd.Series":
     """Return a factor for ``alphalens.utils.get_clean_factor_and_forward_returns``.
 
@@ -28,6 +32,8 @@ def to_alphalens(
         alphalens refuses two that differ.
     factor : str, optional
         Which; may be left out if there is only one.
+    max_age_days : int
+        Scores that are older at the first time of the prices after them are left out.
 
     Returns
     -------
@@ -37,7 +43,7 @@ def to_alphalens(
     Raises
     ------
     DateError
-        The index of the prices does not ascend, or none of its times is on or after a score.
+        The index is no DatetimeIndex, does not ascend, or none of its times follows a score soon enough.
 
     Notes
     -----
@@ -64,18 +70,24 @@ def to_alphalens(
     import pandas as pd
 
     name = chosen(exposures, factor)
+    if not isinstance(prices_index, pd.DatetimeIndex):
+        raise DateError(
+            f"prices_index is a {type(prices_index).__name__}; expected a DatetimeIndex. Take pd.to_datetime."
+        )
     if not (prices_index.is_monotonic_increasing and prices_index.is_unique):
         raise DateError("the index of prices must ascend, each time once. Take prices.sort_index().")
     frame = exposures.to_polars().select("date", "asset", name)
     dates = frame["date"].unique().sort()
-    midnights = pd.DatetimeIndex(dates.to_numpy()).tz_localize(prices_index.tz)
+    midnights = pd.DatetimeIndex(dates.to_numpy()).tz_localize(prices_index.tz, nonexistent="shift_forward")
     place = np.asarray(prices_index.searchsorted(midnights))
     # Of dates that fall on one time of the prices the newest counts; after the last price there is no return.
     last = np.append(place[1:] != place[:-1], True) & (place < len(prices_index))
+    days = np.array([stamp.date() for stamp in prices_index[place[last]]], "datetime64[D]")
+    last[last] = (days - dates.to_numpy()[last]).astype(int) <= max_age_days
     if not last.any():
         raise DateError(
-            f"prices end on {prices_index[-1] if len(prices_index) else 'no date'}, before the first score of "
-            f"{dates[0]}. Pass the index of prices that reach further."
+            f"no price lies on a score of {dates[0]} to {dates[-1]}, or within {max_age_days} days after one: prices go "
+            f"from {prices_index.min()} to {prices_index.max()}. Pass the index of prices of the same time."
         )
     times = pl.DataFrame({"date": dates.filter(pl.Series(last)), "place": place[last]})
     known = (

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from kifactors.atomic import written
 from kifactors.calendar import parse_date
 from kifactors.errors import DataError, DateError, MissingColumnError
 from kifactors.portfolio._exposures import FactorExposures
@@ -16,6 +17,8 @@ __all__ = ["read_barra", "write_barra"]
 
 # The numbers a factor column has beside it, and their types.
 BESIDE = {"industry": pl.String, "market_cap": pl.Float64, "coverage": pl.Float64}
+# What a factor may not be called in a file, beside BESIDE.
+TAKEN = {"long": {"as_of", "value", "factor", "unit", "place"}, "wide": {"as_of", "factor"}}
 HEADING = re.compile(r"(?P<name>.+) \[(?P<unit>[^\[\]]+)\]")
 
 
@@ -60,7 +63,9 @@ def write_barra(
     if layout not in {"long", "wide"}:
         raise DataError(f"layout is {layout!r}; expected 'long' or 'wide'.")
     wrong = [
-        name for name in exposures.factors if name == "as_of" or (layout == "wide" and set("[]") & set(name))
+        name
+        for name in exposures.factors
+        if name in TAKEN[layout] or (layout == "wide" and set("[]\n\r") & set(name))
     ]
     if wrong:
         raise DataError(f"a factor is named {wrong[0]!r}, which a {layout} file cannot hold. Rename it.")
@@ -74,14 +79,7 @@ def write_barra(
     else:
         headed = {name: f"{name} [{unit}]" for name, unit in exposures.units.items()}
         table = frame.select("date", "asset", *exposures.factors, *beside).rename({"date": "as_of", **headed})
-    try:
-        if ending == ".csv":
-            table.write_csv(target)
-        else:
-            table.write_parquet(target)
-    except OSError as error:
-        raise DataError(f"exposures cannot be written to {target}: {error}. Check the folder.") from error
-    return target
+    return written(target, table.write_csv if ending == ".csv" else table.write_parquet, what="exposures")
 
 
 def read_barra(path: str | PathLike[str]) -> FactorExposures:
@@ -144,6 +142,8 @@ def _from_long(table: pl.DataFrame, source: Path) -> FactorExposures:
     for name in ("unit", "exposure"):
         if name not in table.columns:
             raise MissingColumnError(f"{source} has no column {name!r}; it has {', '.join(table.columns)}.")
+    if table["factor"].null_count():
+        raise DataError(f"{source} has a row without a factor. Name it, or drop the row.")
     units = dict(table.select("factor", "unit").unique(maintain_order=True).rows())
     if table.select("factor", "unit").n_unique() > len(units):
         raise DataError(f"{source} gives a factor two units; expected one.")
@@ -160,7 +160,16 @@ def _from_long(table: pl.DataFrame, source: Path) -> FactorExposures:
 
 def _from_wide(table: pl.DataFrame, source: Path) -> FactorExposures:
     found = {name: HEADING.fullmatch(name) for name in table.columns}
-    units = {heading["name"]: heading["unit"] for heading in found.values() if heading}
+    headings = [heading for heading in found.values() if heading]
+    units = {heading["name"]: heading["unit"] for heading in headings}
+    if not units:
+        raise MissingColumnError(
+            f"{source} has no factor: neither a column 'factor', nor a heading like 'exposure [share]'."
+        )
+    if len(units) < len(headings):
+        raise DataError(
+            f"{source} has two columns of one factor: {', '.join(h[0] for h in headings)}. Keep one."
+        )
     renamed = table.rename({name: heading["name"] for name, heading in found.items() if heading})
     beside = [name for name in BESIDE if name in renamed.columns and name not in units]
     return _exposures(renamed, units, beside, source)
@@ -178,8 +187,12 @@ def _exposures(
             *(pl.col(name).cast(dtype) for name, dtype in types.items()),
         )
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{source} holds what is no date or number: {error}.") from error
-    return FactorExposures(frame, units)
+        said = str(error).splitlines()[0]
+        raise DataError(f"{source} holds what is no date like 2024-01-31, or no number: {said}.") from error
+    try:
+        return FactorExposures(frame, units)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
 
 
 def _ending(path: Path) -> str:
