@@ -50,12 +50,15 @@ def main() -> None:
     index = build_index(scores)
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
                    fmt_str_lengths=90, tbl_width_chars=160, float_precision=3):  # fmt: skip
+        held = kf.portfolio.portfolio_exposure(scores, index.weights.rename({"asset_id": "asset"}))
         known = scores.to_polars().group_by("date").agg(known=pl.col("exposure").is_not_null().sum())
         print("Reconstitutions, and of how many companies the exposure is known:")
         print(
-            index.reconstitutions.join(known, on="date", how="left", maintain_order="left").select(
+            index.reconstitutions.join(known, on="date", how="left", maintain_order="left")
+            .join(held.total, on="date", how="left", maintain_order="left")
+            .select(
                 "date", "known", "members", "joined", "left", "turnover", "share_of_way", "enter_line", "stay_line",
-                mean_exposure="value",
+                target_exposure="value", held_exposure="exposure",
             )
         )  # fmt: skip
         print("\nWeights in percent; what is no member any more is sold within the turnover limit:")

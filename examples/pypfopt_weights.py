@@ -29,6 +29,7 @@ def main() -> None:
     market = rng.normal(0.0, 0.01, 500)
     returns = pd.DataFrame({name: market + rng.normal(0.0, 0.012, 500) for name in assets})
     covariance = 252 * returns.cov()
+    # Of the whole return, for want of a market to take out: residual volatility would be lower.
     volatility = pd.Series(np.sqrt(np.diag(covariance)), index=assets)
     print(f"{len(assets)} assets on {DAY}; returns are SIMULATED")
     print(f"exposure wanted: {LOWER} to {UPPER}\n")

@@ -56,11 +56,11 @@ def main() -> None:
         weights = pd.Series(optimiser.weights_, index=optimiser.feature_names_in_)
         achieved = exposures.exposure(today, weights)[0]
         largest = ", ".join(f"{name} {w:.3f}" for name, w in weights.nlargest(4).items())
-        print(f"{what:32} exposure {achieved:.6f} (at least {LOWER})   {largest}")
+        print(f"{what:32} exposure {achieved:.6f}   {largest}")
 
     show("no floor", MeanRisk(max_weights=MAX_WEIGHT).fit(returns))
     rules = linear_constraints(exposures, today, assets, lower=LOWER, max_weight=MAX_WEIGHT)
-    show("floor, by assets", MeanRisk(max_weights=MAX_WEIGHT, linear_constraints=rules).fit(returns))
+    show(f"floor {LOWER}, by assets", MeanRisk(max_weights=MAX_WEIGHT, linear_constraints=rules).fit(returns))
 
     view = factor_prior(exposures, expected_return=0.0005, confidence=0.5)
     model = characteristics_model(exposures, factor_prior_estimator=view, min_regression_assets=20)
@@ -68,7 +68,7 @@ def main() -> None:
     optimiser = MeanRisk(prior_estimator=model, max_weights=MAX_WEIGHT, linear_constraints=rules)
     with sklearn.config_context(enable_metadata_routing=True):
         optimiser.fit(returns, characteristics=asset_panel(exposures, returns))
-    show("factor model, floor by factor", optimiser)
+    show(f"factor model, floor {LOWER}", optimiser)
     fitted = optimiser.prior_estimator_.factor_model_
     past, expected = (
         fitted.factor_returns_df["exposure"].mean(),

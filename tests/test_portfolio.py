@@ -397,3 +397,8 @@ def test_a_bound_of_infinity_is_none():
             FactorExposures(frame, {"e": "share"}).bounds(JANUARY, ["A"], **wrong)
     series = FactorExposures(frame, {"e": "share"}).bounds(JANUARY, ["A"], lower=pd.Series({"e": 0.05}))
     assert series.lower.tolist() == [0.05]
+
+
+def test_a_bound_in_per_cent_is_refused():
+    with pytest.raises(DataError, match="a bound on exposure is 40; it is a share in .0, 1.: 0.4 for 40 %"):
+        exposures().bounds(JANUARY, ["A"], upper=40)

@@ -326,3 +326,20 @@ def test_example(cvx, capsys):
     text = capsys.readouterr().out
     assert "SIMULATED" in text
     assert "at most 0.3  exposure 0.300000 to 0.300000 on 43 days" in text
+
+
+def test_two_equal_bounds_are_one_equation(cvx):
+    (rule,) = exposure_limits(exposures_of({FIRST: X}), TIMES, list(X), lower=0.5, upper=0.5)
+    assert isinstance(rule, cvx.FixedFactorLoading)
+
+
+def test_bounds_that_cannot_be_kept_together(cvx):
+    frame = {
+        "date": [FIRST] * 3,
+        "asset": list("ABC"),
+        "exposure": [0.1, 0.5, 0.9],
+        "score": [-1.0, 0.0, 1.0],
+    }
+    both = FactorExposures(frame, {"exposure": "share", "score": "z"})
+    with pytest.raises(InfeasibleError, match="cannot be kept together"):
+        exposure_limits(both, TIMES, list("ABC"), lower={"exposure": 0.6}, upper={"score": -0.5})

@@ -3,6 +3,7 @@
 import builtins
 import re
 import runpy
+import warnings
 from datetime import date
 from pathlib import Path
 
@@ -122,12 +123,43 @@ def test_osqp_does_not_keep_old_bounds():
     assert found["OSQP"] == pytest.approx(found["CLARABEL"], abs=1e-6)
 
 
-def test_weights_that_break_a_bound_are_refused():
+def test_a_problem_without_the_constraints_is_refused():
     w = cp.Variable(4)
     bound = ExposureConstraint(exposures(), w, ASSETS, lower=0.55)
     forgotten = cp.Problem(cp.Minimize(cp.sum_squares(w)), [cp.sum(w) == 1, w >= 0])
-    with pytest.raises(DataError, match=r"break a bound on 2024-01-31 by 0\.1"):
+    with pytest.raises(DataError, match="no date is set"):
+        bound.solve(forgotten, **EXACT)
+    with pytest.raises(DataError, match="does not hold the constraints"):
         bound.at(DAYS[0]).solve(forgotten, **EXACT)
+
+
+def test_what_is_no_solution_is_refused():
+    w = cp.Variable(4)
+    bound = ExposureConstraint(exposures(), w, ASSETS, lower=0.55).at(DAYS[0])
+    endless = cp.Problem(cp.Maximize(w[0]), [cp.sum(w) == 1, *bound.constraints])
+    with pytest.raises(DataError, match="status 'unbounded"):
+        bound.solve(endless, **EXACT)
+    cut = problem(bound, w, np.array([0.1, 0.2, 0.3, 0.4]))
+    with pytest.raises(DataError, match="status 'user_limit'"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bound.solve(cut, solver="CLARABEL", max_iter=1)
+
+
+def test_weights_that_miss_a_bound_are_refused(monkeypatch):
+    w = cp.Variable(4)
+    bound = ExposureConstraint(exposures(), w, ASSETS, lower=0.55).at(DAYS[0])
+    whole = problem(bound, w, np.array([0.1, 0.2, 0.3, 0.4]))
+    solve = cp.Problem.solve
+
+    def careless(self, **options):
+        value = solve(self, **options)
+        w.value = w.value - 1e-5 * np.array([0.0, 0.0, 1.0, -1.0])
+        return value
+
+    bound.solve(whole, **EXACT)
+    monkeypatch.setattr(cp.Problem, "solve", careless)
+    with pytest.raises(DataError, match="break a bound on 2024-01-31 by 6e-06"):
+        bound.solve(whole, **EXACT)
 
 
 def test_bounds_against_a_benchmark():

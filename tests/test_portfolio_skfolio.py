@@ -392,4 +392,58 @@ def test_example(skfolio, capsys):
     runpy.run_path(str(path), run_name="__main__")
     text = capsys.readouterr().out
     assert "SIMULATED" in text
-    assert text.count("exposure 0.500000 (at least 0.5)") == 2
+    assert text.count("exposure 0.500000 ") == 2
+
+
+TWO = {"exposure": "share", "score": "z"}
+
+
+def two_factors():
+    frame = {
+        "date": [FIRST] * 3,
+        "asset": list("ABC"),
+        "exposure": [0.1, 0.5, 0.9],
+        "score": [-1.0, 0.0, 1.0],
+    }
+    return FactorExposures(frame, TWO)
+
+
+def test_bounds_that_cannot_be_kept_together(skfolio):
+    rules = linear_constraints(
+        two_factors(), FIRST, list("ABC"), lower={"exposure": 0.6}, upper={"score": 0.5}
+    )
+    assert len(rules) == 2
+    with pytest.raises(InfeasibleError, match="with the others kept, exposure reaches 0.1 to 0.3"):
+        linear_constraints(two_factors(), FIRST, list("ABC"), lower={"exposure": 0.8}, upper={"score": -0.5})
+
+
+@pytest.mark.parametrize("terms", ["assets", "factors"])
+def test_an_excluded_asset_is_held_at_0_and_may_not_be_forced(skfolio, terms):
+    e = exposures_of({FIRST: {"A": 0.2, "B": 0.8, "C": None}})
+    options = {"lower": 0.3, "missing": "exclude", "terms": terms}
+    assert linear_constraints(e, FIRST, list("ABC"), **options)[-1] == "1.0 * C == 0.0"
+    with pytest.raises(
+        InfeasibleError, match="C has no known exposure and is excluded, and its weight must be 0.05"
+    ):
+        linear_constraints(e, FIRST, list("ABC"), min_weight=0.05, **options)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((" A", "B"), "blanks"),
+        (("", "B"), "empty"),
+        (("A==", "B"), "'=='"),
+        (("0.25", "B"), "text of a number"),
+    ],
+)
+def test_names_that_skfolio_would_misread(skfolio, names, said):
+    e = exposures_of({FIRST: dict(zip(names, (0.25, 0.75), strict=True))})
+    with pytest.raises(DataError, match=said):
+        linear_constraints(e, FIRST, list(names), upper=0.5)
+
+
+def test_a_factor_called_returns(skfolio):
+    e = FactorExposures({"date": [FIRST], "asset": ["A"], "returns": [0.5]}, {"returns": "share"})
+    with pytest.raises(DataError, match="named 'returns'"):
+        asset_panel(e, simulated(["A"]))

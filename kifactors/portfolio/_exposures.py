@@ -33,6 +33,8 @@ Unit = Literal["share", "z"]
 POLICIES = ("error", "neutral", "industry_mean", "exclude")
 # A volatility of more than 500 % a period is a percentage that was taken for a fraction.
 LARGEST_VOLATILITY = 5.0
+# No leverage makes more of shares in [0, 1]; a bound beyond is in per cent.
+LARGEST_SHARE = 5.0
 
 
 class FactorExposures:
@@ -235,6 +237,12 @@ class FactorExposures:
         high = self._limits("upper", upper, np.inf)
         if (low == np.inf).any() or (high == -np.inf).any():
             raise DataError("a lower bound is +inf, or an upper one -inf; leave out what is no bound.")
+        for name, unit, limits in zip(
+            self.factors, self.units.values(), zip(low, high, strict=True), strict=True
+        ):
+            far = [limit for limit in limits if np.isfinite(limit) and abs(limit) > LARGEST_SHARE]
+            if unit == "share" and far:
+                raise DataError(f"a bound on {name} is {far[0]:g}; it is a share in [0, 1]: 0.4 for 40 %.")
         if np.isinf(low).all() and np.isinf(high).all():
             raise DataError("neither lower nor upper is given; expected at least one bound.")
         if (low > high).any():

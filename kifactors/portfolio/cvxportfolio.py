@@ -21,6 +21,7 @@ from kifactors.portfolio._aligned import MissingPolicy, checked_names, numbers_o
 from kifactors.portfolio._bounds import LinearBounds, WeightLimit, weight_limits
 from kifactors.portfolio._exposures import FactorExposures
 from kifactors.portfolio._through_time import runs
+from kifactors.portfolio.scipy import check_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,15 +129,15 @@ def exposure_limits(
 
     Returns
     -------
-    list of cvxportfolio.FactorMaxLimit and cvxportfolio.FactorMinLimit
-        One per factor and bound.
+    list of cvxportfolio.FactorMaxLimit, FactorMinLimit and FixedFactorLoading
+        One per factor and bound; the last where both bounds are the same.
 
     Raises
     ------
     MissingExtraError
         cvxportfolio is not installed.
     InfeasibleError
-        At some time no weights within limits keep a bound; the range they reach is named.
+        At some time no weights within limits keep the bounds, alone or together; the range they reach is named.
     UnmatchedAssetError, DateError
         As for `FactorExposures.vector`, at any time.
     """
@@ -154,6 +155,10 @@ def exposure_limits(
         missing=missing,
         max_age_days=max_age_days,
     ):
+        # Two inequalities for one equation cost a solver its last digits.
+        if np.isfinite(bounded.upper).all() and bounded.upper.equals(bounded.lower):
+            found.append(cvx.FixedFactorLoading(bounded.exposures, bounded.upper))
+            continue
         if np.isfinite(bounded.upper).all():
             found.append(cvx.FactorMaxLimit(bounded.exposures, bounded.upper))
         if np.isfinite(bounded.lower).all():
@@ -281,8 +286,11 @@ class _Limits(NamedTuple):
         )
         floor = weight_limits("min_weight", self.min_weight, aligned.assets)
         ceiling = weight_limits("max_weight", self.max_weight, aligned.assets)
-        replace(bounds, exposures=with_cash).check_feasible(
-            min_weight=np.append(floor, self.cash[0]), max_weight=np.append(ceiling, self.cash[1])
+        low, high = np.append(floor, self.cash[0]), np.append(ceiling, self.cash[1])
+        check_together(
+            replace(bounds, exposures=with_cash, A=np.column_stack([bounds.A, np.zeros(len(bounds.A))])),
+            min_weight=dict(zip(with_cash.assets, low, strict=True)),
+            max_weight=dict(zip(with_cash.assets, high, strict=True)),
         )
 
 

@@ -19,8 +19,9 @@ __all__ = ["ExposureConstraint"]
 Limit = float | Mapping[str, float]
 # A bound outside what can be reached by less is not why a solver found nothing.
 TOLERANCE = 1e-7
-# More than the accuracy that solvers stop at by default.
-BROKEN = 1e-4
+# Bounds hold to this in a solution.
+BROKEN = 1e-6
+SOLVED = ("optimal", "optimal_inaccurate")
 
 
 class ExposureConstraint:
@@ -180,7 +181,8 @@ class ExposureConstraint:
         InfeasibleError
             The bounds cannot be kept; what exposures the other constraints allow is named.
         DataError
-            The solver calls weights a solution that break the bounds by more than 0.0001.
+            No date is set, the problem lacks the constraints or is unbounded, or the solver stopped before it had a
+            solution, or calls weights one that break the bounds by more than 1e-6.
 
         Notes
         -----
@@ -188,19 +190,29 @@ class ExposureConstraint:
         old ones (cvxpy issue 2235): each date gives it all its data. That compiles nothing again. After
         ``problem.solve(solver="OSQP")`` without ``warm_start=False``, of a second date, trust no weights.
         """
+        if self.bounds is None:
+            raise DataError("no date is set: call at(day) first.")
+        held = {id(constraint) for constraint in problem.constraints}
+        if not all(id(constraint) in held for constraint in self.constraints):
+            raise DataError(
+                "the problem does not hold the constraints: add *constraint.constraints to its own."
+            )
         value = problem.solve(**({"warm_start": False} | options))
         if problem.status.startswith("infeasible"):
             raise InfeasibleError(self._explanation(problem))
-        if self.bounds is not None and self.exposure.value is not None:
-            over = max(
-                (self.exposure.value - self.bounds.upper).max(),
-                (self.bounds.lower - self.exposure.value).max(),
+        if problem.status not in SOLVED or self.exposure.value is None:
+            raise DataError(
+                f"the solver ended with the status {problem.status!r} on {self.bounds.exposures.as_of}, without a "
+                "solution. Bound the objective, allow more iterations, or take another solver."
             )
-            if over > BROKEN:
-                raise DataError(
-                    f"the solver's weights break a bound on {self.bounds.exposures.as_of} by {over:.2g}. Do not start it "
-                    "warm, ask for more accuracy, or take another solver."
-                )
+        over = max(
+            (self.exposure.value - self.bounds.upper).max(), (self.bounds.lower - self.exposure.value).max()
+        )
+        if over > BROKEN:
+            raise DataError(
+                f"the solver's weights break a bound on {self.bounds.exposures.as_of} by {over:.2g}. Ask for more "
+                "accuracy (eps_abs=1e-9, eps_rel=1e-9 say), or take another solver, CLARABEL say."
+            )
         return float(value)
 
     def achieved(self) -> dict[str, float]:
@@ -237,16 +249,18 @@ class ExposureConstraint:
                 part = cp.Problem(goal, others)
                 ends.append(float(part.solve()))
                 if part.status in {"infeasible", "infeasible_inaccurate"}:
+                    gone = self.bounds.exposures.excluded if self.bounds is not None else ()
                     raise InfeasibleError(
-                        "the other constraints of the problem cannot be kept together, whatever the exposure. Loosen them."
+                        "the other constraints of the problem cannot be kept together, whatever the exposure"
+                        + (f", with the weights of {', '.join(gone[:5])} held at 0" if gone else "")
+                        + ". Loosen them."
                     )
             found[factor] = (ends[0], ends[1])
         return found
 
     def _explanation(self, problem: Any) -> str:
         found = self.bounds
-        if found is None:
-            raise DataError("no date is set: call at(day) first.")
+        assert found is not None  # noqa: S101
         rows = []
         for k, (factor, (low, high)) in enumerate(self.achievable(problem).items()):
             lower, upper = found.lower[k], found.upper[k]

@@ -13,7 +13,7 @@ from kifactors.portfolio._bounds import LinearBounds
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["coefficients", "linear_constraint", "linprog_arguments", "named_weights"]
+__all__ = ["check_together", "coefficients", "linear_constraint", "linprog_arguments", "named_weights"]
 
 Floats = NDArray[np.float64]
 INFEASIBLE = 2
@@ -49,8 +49,8 @@ def linear_constraint(
     InfeasibleError
         No weights within the limits keep the bounds; what they reach is named.
     """
+    check_together(bounds, min_weight=min_weight, max_weight=max_weight, total=total)
     optimize = _optimize()
-    _check(optimize, bounds, _arguments(bounds, min_weight, max_weight, total))
     bounded = np.isfinite(bounds.lower) | np.isfinite(bounds.upper)
     return optimize.LinearConstraint(
         bounds.exposures.matrix.T[bounded], bounds.lower[bounded], bounds.upper[bounded]
@@ -81,9 +81,8 @@ def linprog_arguments(
     MissingExtraError, InfeasibleError
         As for `linear_constraint`.
     """
-    arguments = _arguments(bounds, min_weight, max_weight, total)
-    _check(_optimize(), bounds, arguments)
-    return arguments
+    check_together(bounds, min_weight=min_weight, max_weight=max_weight, total=total)
+    return _arguments(bounds, min_weight, max_weight, total)
 
 
 def coefficients(values: "Mapping[str, float] | pd.Series", bounds: LinearBounds) -> Floats:
@@ -131,9 +130,7 @@ def named_weights(x: ArrayLike, bounds: LinearBounds) -> "pd.Series":
 def _arguments(bounds: LinearBounds, min_weight: Any, max_weight: Any, total: float) -> dict[str, Any]:
     assets = bounds.exposures.assets
     limits = [
-        np.full(len(assets), limit, np.float64)
-        if isinstance(limit, int | float)
-        else by_name(name, limit, assets)
+        np.full(len(assets), limit, np.float64) if np.isscalar(limit) else by_name(name, limit, assets)
         for name, limit in (("min_weight", min_weight), ("max_weight", max_weight))
     ]
     return {
@@ -145,9 +142,22 @@ def _arguments(bounds: LinearBounds, min_weight: Any, max_weight: Any, total: fl
     }
 
 
-def _check(optimize: Any, bounds: LinearBounds, arguments: dict[str, Any]) -> None:
+def check_together(
+    bounds: LinearBounds, *, min_weight: Any = 0.0, max_weight: Any = 1.0, total: float = 1.0
+) -> None:
+    """Refuse bounds that no weights within limits can keep together, by a linear program.
+
+    Raises
+    ------
+    MissingExtraError
+        scipy is not installed.
+    InfeasibleError
+        A factor cannot be where its bounds are, or not while the others are; what each reaches is named.
+    """
+    optimize = _optimize()
+    arguments = _arguments(bounds, min_weight, max_weight, total)
     low, high = arguments["bounds"].T
-    bounds.check_feasible(min_weight=low, max_weight=high, total=float(arguments["b_eq"][0]))
+    bounds.check_feasible(min_weight=low, max_weight=high, total=total)
     factors = bounds.exposures.factors
     if len(factors) == 1:
         return

@@ -14,7 +14,7 @@ With the factor model the bound is on the factor itself, and skfolio routes the 
 skfolio drops an asset with an unknown characteristic without a word; here that is refused before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,11 +23,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kifactors.errors import DataError, MissingExtraError, UnmatchedAssetError
+from kifactors.errors import DataError, InfeasibleError, MissingExtraError, UnmatchedAssetError
 from kifactors.portfolio._aligned import Aligned, MissingPolicy, checked_names
-from kifactors.portfolio._bounds import WeightLimit
+from kifactors.portfolio._bounds import WeightLimit, weight_limits
 from kifactors.portfolio._exposures import FactorExposures
 from kifactors.portfolio._through_time import runs
+from kifactors.portfolio.scipy import check_together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +85,10 @@ def linear_constraints(
     Raises
     ------
     InfeasibleError
-        No weights within limits keep a bound; the range they reach is named.
+        No weights within limits keep the bounds, alone or together; the range they reach is named. Or an excluded
+        asset must have a weight.
+    DataError
+        skfolio would read a name as something else: it has blanks around it, holds ``==``, or is the text of an exposure.
     UnmatchedAssetError, DateError
         As for `FactorExposures.vector`.
 
@@ -114,21 +118,37 @@ def linear_constraints(
         missing=missing,
         max_age_days=max_age_days,
     )
-    bounds.check_feasible(min_weight=min_weight, max_weight=max_weight, total=total)
+    kept, gone = bounds.exposures.assets, bounds.exposures.excluded
+    low, high = (
+        dict(zip((*kept, *gone), weight_limits(name, limit, (*kept, *gone)), strict=True))
+        for name, limit in (("min_weight", min_weight), ("max_weight", max_weight))
+    )
+    forced = [name for name in gone if low[name] > 0.0 or high[name] < 0.0]
+    if forced:
+        raise InfeasibleError(
+            f"{forced[0]} has no known exposure and is excluded, and its weight must be {low[forced[0]]:g} to "
+            f"{high[forced[0]]:g}. Leave it out of the returns, or say what an unknown exposure counts as."
+        )
+    check_together(bounds, min_weight=low, max_weight=high, total=total)
+    _check_names(
+        [*kept, *gone] if terms == "assets" else [*exposures.factors, *gone],
+        [1.0, 0.0, *np.abs(bounds.A).ravel().tolist(), *np.abs(bounds.b).tolist()],
+    )
+    zeros = [f"1.0 * {name} == 0.0" for name in gone]
     # Without a number in front of an unknown name skfolio only warns and drops the whole constraint.
     if terms == "factors":
         return [
             f"1.0 * {factor} {relation} {float(limit)!r}"
-            for factor, low, high in zip(exposures.factors, bounds.lower, bounds.upper, strict=True)
-            for relation, limit in (("<=", high), (">=", low))
+            for factor, least, most in zip(exposures.factors, bounds.lower, bounds.upper, strict=True)
+            for relation, limit in (("<=", most), (">=", least))
             if np.isfinite(limit)
-        ]
+        ] + zeros
     rules = [
         " + ".join(f"{x!r} * {name}" for x, name in zip(row, bounds.exposures.assets, strict=True))
         + f" <= {limit!r}"
         for row, limit in zip(bounds.A.tolist(), bounds.b.tolist(), strict=True)
     ]
-    return rules + [f"1.0 * {name} == 0.0" for name in bounds.exposures.excluded]
+    return rules + zeros
 
 
 def asset_panel(
@@ -149,7 +169,8 @@ def asset_panel(
         asset: the X of skfolio.
     missing, max_age_days
         As for `FactorExposures.vector`, at each time. ``exclude``: the asset is inactive at the times at which its
-        exposure is unknown, and skfolio gives it no weight if that is so at the last.
+        exposure is unknown. skfolio gives no weight to an asset that is inactive at the last time, nor to one whose
+        active returns are too few or begin late: give it a window in which the asset is known throughout.
 
     Returns
     -------
@@ -168,6 +189,8 @@ def asset_panel(
     containers = _library("skfolio.containers")
     names = checked_names(list(returns.columns))
     known = exposures.to_polars()
+    if "returns" in exposures.factors:
+        raise DataError("a factor is named 'returns', as the returns of the panel are. Rename it.")
     columns = [*exposures.factors, *(name for name in ("industry", "market_cap") if name in known.columns)]
     place = {name: at for at, name in enumerate(names)}
     active = np.zeros(returns.shape, bool)
@@ -280,6 +303,17 @@ def factor_prior(
         view_confidences=[confidence],
         prior_estimator=prior.EmpiricalPrior(),
     )
+
+
+def _check_names(names: Sequence[str], numbers: Iterable[float]) -> None:
+    """Refuse names that skfolio's constraints, which are texts, would read as something else."""
+    written = {repr(number) for number in numbers}
+    for name in names:
+        wrong = "has blanks around it, or is empty" if name != name.strip() or not name else ""
+        wrong = "holds '=='" if "==" in name else wrong
+        wrong = "is the text of a number of the constraints" if name in written else wrong
+        if wrong:
+            raise DataError(f"{name!r} {wrong}, so that skfolio would misread them. Rename it.")
 
 
 def _characteristics(

@@ -184,7 +184,7 @@ class _Risk:
     def _full(cls, frame: Any, assets: tuple[str, ...]) -> "_Risk":
         V = covariance_of(frame, assets, by_position=False)
         try:
-            root: Floats = np.linalg.cholesky(V)
+            root = np.asarray(np.linalg.cholesky(V), np.float64)
         except np.linalg.LinAlgError as error:
             raise DataError(
                 "covariance is not positive definite: some portfolio would have no risk. Shrink it, or take a factor "
