@@ -400,5 +400,5 @@ def test_a_bound_of_infinity_is_none():
 
 
 def test_a_bound_in_per_cent_is_refused():
-    with pytest.raises(DataError, match="a bound on exposure is 40; it is a share in .0, 1.: 0.4 for 40 %"):
+    with pytest.raises(DataError, match=r"a bound on exposure is 40; it is a share in .0, 1.: 0.4 for 40 %"):
         exposures().bounds(JANUARY, ["A"], upper=40)

@@ -413,7 +413,7 @@ def test_bounds_that_cannot_be_kept_together(skfolio):
         two_factors(), FIRST, list("ABC"), lower={"exposure": 0.6}, upper={"score": 0.5}
     )
     assert len(rules) == 2
-    with pytest.raises(InfeasibleError, match="with the others kept, exposure reaches 0.1 to 0.3"):
+    with pytest.raises(InfeasibleError, match=r"exposure reaches 0\.1 to 0\.3"):
         linear_constraints(two_factors(), FIRST, list("ABC"), lower={"exposure": 0.8}, upper={"score": -0.5})
 
 
@@ -423,7 +423,7 @@ def test_an_excluded_asset_is_held_at_0_and_may_not_be_forced(skfolio, terms):
     options = {"lower": 0.3, "missing": "exclude", "terms": terms}
     assert linear_constraints(e, FIRST, list("ABC"), **options)[-1] == "1.0 * C == 0.0"
     with pytest.raises(
-        InfeasibleError, match="C has no known exposure and is excluded, and its weight must be 0.05"
+        InfeasibleError, match=r"C has no known exposure and is excluded, and its weight must be 0\.05"
     ):
         linear_constraints(e, FIRST, list("ABC"), min_weight=0.05, **options)
 

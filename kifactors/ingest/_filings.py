@@ -53,6 +53,9 @@ def _documents(
                 raise DataError(f"{documents.path}, {name}: {error}") from error
             skips.add("a document that cannot be read", file=name, detail=str(error))
             continue
+        if one.clock is None:
+            what = "times of an unknown clock, dated to the latest day they may mean"
+            skips.add(what, file=name, rows=one.filings.height)
         filings.append(
             one.filings if wanted is None else one.filings.join(wanted, on="accession", how="semi")
         )

@@ -1,6 +1,7 @@
 """Readers of official files: they end in the declared tables, and see the schema and nothing else of the package."""
 
 from kifactors.sources._archive import Documents
+from kifactors.sources._clock import available_on
 from kifactors.sources._companyfacts import Filer, companyfacts, companyfacts_frame
 from kifactors.sources._concentration import XbrlTies, revenue_ties_from_xbrl
 from kifactors.sources._customers import is_anonymous
@@ -16,7 +17,7 @@ from kifactors.sources._segments import (
     read_members,
 )
 from kifactors.sources._skips import SKIPPED, Skips
-from kifactors.sources._submissions import FILINGS, Submissions, available_on, submissions
+from kifactors.sources._submissions import FILINGS, Submissions, submissions
 from kifactors.sources._tag_map import FilerRule, Metric, TagMap
 from kifactors.sources._universe import UniverseFromPrices, universe_from_prices
 from kifactors.sources._xbrl import XbrlFacts, read_xbrl

@@ -11,7 +11,7 @@ __all__ = [
 ]  # fmt: skip
 
 # The ratios of nearly all splits; their inverses are reverse splits.
-SPLIT_RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 1.5)
+SPLIT_RATIOS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
 # Options, issues and buy-backs move a count between two reports by a little.
 RATIO_TOLERANCE = 0.02
 SHOWN = 3

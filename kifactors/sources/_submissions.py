@@ -6,59 +6,30 @@ from typing import Any
 import polars as pl
 
 from kifactors.errors import DataError, MissingExtraError
+from kifactors.sources._clock import available_by_clock
 
-__all__ = ["FILINGS", "Submissions", "available_on", "submissions"]
+__all__ = ["FILINGS", "Submissions", "submissions"]
 
 FILINGS = {"accession": pl.String, "form": pl.String, "filed": pl.Date, "available_at": pl.Date}
-NEW_YORK = "America/New_York"
-# What is accepted later is read after the market has closed.
-CLOSE_HOUR = 16
-# Before this year the archive knows the day of some filings only, and says midnight.
-TIMES_FROM = 2002
 
 
 class Submissions:
-    """One document: its filer (None of a continuation file, which does not say) and its filings, columns of `FILINGS`."""
+    """One document: its filings, columns of `FILINGS`, and its filer.
 
-    __slots__ = ("cik", "filings", "lei", "name", "ticker")
-
-    def __init__(
-        self, filings: pl.DataFrame, cik: str | None, name: str | None, ticker: str | None, lei: str | None
-    ) -> None:
-        self.filings, self.cik, self.name, self.ticker, self.lei = filings, cik, name, ticker, lei
-
-
-def available_on(accepted: pl.Expr, filed: pl.Expr) -> pl.Expr:
-    """Return the first day on which the market could act on a filing.
-
-    Parameters
-    ----------
-    accepted : expression
-        Datetime of New York, without a zone. Null, or midnight before 2002: only the day is known.
-    filed : expression
-        Date of filing.
-
-    Returns
-    -------
-    expression
-        The day of acceptance, the next one after 16:00:00, and never before the filing date: what is accepted after
-        17:30 is filed, and published, on the next business day.
-
-    Examples
-    --------
-    A Friday's evening, published on Monday:
-
-    >>> from datetime import date, datetime
-    >>> pl.select(kf.sources.available_on(pl.lit(datetime(2023, 8, 25, 19, 36)), pl.lit(date(2023, 8, 28)))).item()
-    datetime.date(2023, 8, 28)
-    >>> pl.select(kf.sources.available_on(pl.lit(datetime(2024, 8, 28, 17, 5)), pl.lit(date(2024, 8, 28)))).item()
-    datetime.date(2024, 8, 29)
+    clock : what the times of acceptance were written in ("UTC", "New York", "UTC twice"); None: open.
+    cik, name, ticker, lei : None of a continuation file, which does not say; ticker and lei also where there is none.
     """
-    day, midnight = accepted.dt.date(), accepted.dt.time() == pl.time(0, 0, 0)
-    late = accepted > day.cast(pl.Datetime) + pl.duration(hours=CLOSE_HOUR)
-    next_day = pl.when(late).then(day.dt.offset_by("1d")).otherwise(day)
-    known = pl.when(~(midnight & (accepted.dt.year() < TIMES_FROM))).then(next_day)
-    return pl.max_horizontal(known, filed)
+
+    __slots__ = ("cik", "clock", "filings", "lei", "name", "ticker")
+
+    def __init__(self, filings: pl.DataFrame, clock: str | None, document: Any) -> None:
+        self.filings, self.clock = filings, clock
+        known = document is not None
+        self.cik: str | None = str(document.cik).zfill(10) if known else None
+        self.name: str | None = document.name if known else None
+        self.lei: str | None = document.lei if known else None
+        # The first ticker is that of the common shares.
+        self.ticker: str | None = next(iter(document.tickers or []), None) if known else None
 
 
 def submissions(data: bytes) -> Submissions:
@@ -71,8 +42,7 @@ def submissions(data: bytes) -> Submissions:
 
     Notes
     -----
-    ``acceptanceDateTime`` is UTC: the filing date moves to the next business day at 17:30 in New York, which is 21:30
-    in summer and 22:30 in winter there.
+    ``acceptanceDateTime`` ends in Z for every filer, and for some it is not UTC: the filing dates tell (`_clock`).
     """
     main, more = _decoders()
     try:
@@ -89,21 +59,12 @@ def submissions(data: bytes) -> Submissions:
             f"the columns of its filings differ in length: {', '.join(f'{k} {len(v)}' for k, v in lists.items())}. "
             "Download it again."
         )
-    accepted = (
-        pl.col("accepted").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", strict=False, time_zone="UTC")
-        .dt.convert_time_zone(NEW_YORK).dt.replace_time_zone(None)
-    )  # fmt: skip
-    filings = (
-        pl.DataFrame(lists, schema=dict.fromkeys(lists, pl.String))
-        .with_columns(filed=pl.col("filed").str.to_date("%Y-%m-%d", strict=False))
-        .with_columns(available_at=available_on(accepted, pl.col("filed")))
-        .select(list(FILINGS))
+    filings = pl.DataFrame(lists, schema=dict.fromkeys(lists, pl.String)).with_columns(
+        pl.col("filed").str.to_date("%Y-%m-%d", strict=False),
+        pl.col("accepted").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", strict=False),
     )
-    if document is None:
-        return Submissions(filings, None, None, None, None)
-    # The first ticker is that of the common shares.
-    ticker = next(iter(document.tickers or []), None)
-    return Submissions(filings, str(document.cik).zfill(10), document.name, ticker, document.lei)
+    days, clock = available_by_clock(filings)
+    return Submissions(filings.with_columns(available_at=days).select(list(FILINGS)), clock, document)
 
 
 @cache

@@ -122,7 +122,7 @@ def universe_from_prices(
     the splits after t, which nobody knew at t, cancel. They are in both factors or in neither.
 
     Two counts, neighbours in the order in which they count, point to a missing split if the later one divided by the
-    earlier one and the splits between their days is within 2 % of 2, 3, 4, 5, 10, 20, 3/2 or an inverse of these.
+    earlier one and the splits between their days is within 2 % of 3/2, 2 to 8, 10, 15, 20, 25, 30, 50 or an inverse of these.
     Where a merger or an issue of shares does that, a split of ratio 1 between the two days says that none is missing.
     A split of another ratio, one that no pair of counts shows, or one after the last count is not missed here, and
     from a missing ex-date to the later count the market capitalisation is wrong: only that count tells.
