@@ -60,7 +60,7 @@ def test_files_to_tables_to_scores(tmp_path):
             "c.zip, CIK0000000009.json: it is no companyfacts document",
         ),
         (("--companyfacts", "c.zip", "--tags", "absent.toml"), "the tag map absent.toml cannot be read"),
-        (("--companyfacts", "c.zip", "--xbrl", "empty"), "empty holds no XBRL document"),
+        (("--companyfacts", "c.zip", "--xbrl", "empty"), "empty holds no xbrl document"),
     ],
 )
 def test_what_goes_wrong_is_one_line(tmp_path, options, message):

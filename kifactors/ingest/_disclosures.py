@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from kifactors.errors import DataError
+from kifactors.ingest._documents import Kind, document_parts
 from kifactors.ingest._parts import Part, Parts, Report
 from kifactors.schema import INPUTS
 from kifactors.sources import (
@@ -48,26 +50,12 @@ def may_hold_facts(name: str) -> bool:
 
 
 def xbrl_parts(path: Path, reading: Reading, parts: Parts, *, strict: bool, report: Report) -> list[str]:
-    """Read every filing of a file, folder or archive into parts; finished parts are passed over."""
-    names, refused = [], Skips()
-    with Documents(path, may_hold_facts, skips=refused) as documents:
-        if not documents.names:
-            raise DataError(f"{path} holds no XBRL document, like nvda-20240728_htm.xml. Check the path.")
-        total = len(documents.names)
-        for number, start in enumerate(range(0, total, BATCH)):
-            some = documents.names[start : start + BATCH]
-            name = f"xbrl-{number:05d}"
-            if parts.numbers(name) is None:
-                parts.write(name, _filings(documents, some, reading, strict=strict))
-            names.append(name)
-            report(start + len(some), total)
-    if strict:
-        refused.refuse()
-    parts.write("xbrl-refused", Part({}, refused.to_polars(), {}))
-    return [*names, "xbrl-refused"]
+    """Read every filing into parts."""
+    kind = Kind("xbrl", may_hold_facts, BATCH, "nvda-20240728_htm.xml")
+    return document_parts(kind, path, partial(_filings, reading), parts, strict=strict, report=report)
 
 
-def _filings(documents: Documents, names: list[str], reading: Reading, *, strict: bool) -> Part:
+def _filings(reading: Reading, documents: Documents, names: list[str], strict: bool) -> Part:  # noqa: FBT001
     skips = Skips()
     tables = {name: [pl.DataFrame(schema=INPUTS[name].polars)] for name in TABLES}
     read = 0

@@ -1,11 +1,13 @@
 """Facts of every filer into parts, then chosen, dated and put in order company by company."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from kifactors.errors import DataError
+from kifactors.ingest._documents import Kind, document_parts
 from kifactors.ingest._parts import Part, Parts, Report
 from kifactors.sources import (
     TAGGED,
@@ -34,29 +36,12 @@ def is_companyfacts(name: str) -> bool:
 
 
 def companyfacts_parts(path: Path, tags: TagMap, parts: Parts, *, strict: bool, report: Report) -> list[str]:
-    """Read every document of a file, folder or archive into parts; finished parts are passed over."""
-    names = []
-    refused = Skips()
-    with Documents(path, is_companyfacts, skips=refused) as documents:
-        if not documents.names:
-            raise DataError(
-                f"{path} holds no companyfacts document, like CIK0000320193.json. Check the path."
-            )
-        total = len(documents.names)
-        for number, start in enumerate(range(0, total, BATCH)):
-            some = documents.names[start : start + BATCH]
-            name = f"companyfacts-{number:05d}"
-            if parts.numbers(name) is None:
-                parts.write(name, _filers(documents, some, tags, strict=strict))
-            names.append(name)
-            report(start + len(some), total)
-    if strict:
-        refused.refuse()
-    parts.write("companyfacts-refused", Part({}, refused.to_polars(), {}))
-    return [*names, "companyfacts-refused"]
+    """Read every filer's document into parts."""
+    kind = Kind("companyfacts", is_companyfacts, BATCH, "CIK0000320193.json")
+    return document_parts(kind, path, partial(_filers, tags), parts, strict=strict, report=report)
 
 
-def _filers(documents: Documents, names: list[str], tags: TagMap, *, strict: bool) -> Part:
+def _filers(tags: TagMap, documents: Documents, names: list[str], strict: bool) -> Part:  # noqa: FBT001
     """Read some documents; one that cannot be read is counted, or stops everything if `strict`."""
     skips, filers, size = Skips(), [], 0
     for name in names:

@@ -1,10 +1,12 @@
 """When the filings that facts come from were known, and what their filers are called."""
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from kifactors.errors import DataError
+from kifactors.ingest._documents import Kind, document_parts
 from kifactors.ingest._parts import Part, Parts, Report
 from kifactors.sources import FILINGS, Documents, Skips, TagMap, available_on, submissions
 
@@ -22,27 +24,17 @@ def is_submissions(name: str) -> bool:
 def submissions_parts(
     path: Path, tags: TagMap, wanted: pl.DataFrame | None, parts: Parts, *, strict: bool, report: Report
 ) -> list[str]:
-    """Read every document of a file, folder or archive into parts, of its filings those wanted (None: all)."""
-    found, refused = [], Skips()
-    with Documents(path, is_submissions, skips=refused) as documents:
-        if not documents.names:
-            raise DataError(f"{path} holds no submissions document, like CIK0000320193.json. Check the path.")
-        total = len(documents.names)
-        for number, start in enumerate(range(0, total, BATCH)):
-            some = documents.names[start : start + BATCH]
-            name = f"submissions-{number:05d}"
-            if parts.numbers(name) is None:
-                parts.write(name, _documents(documents, some, tags, wanted, strict=strict))
-            found.append(name)
-            report(start + len(some), total)
-    if strict:
-        refused.refuse()
-    parts.write("submissions-refused", Part({}, refused.to_polars(), {}))
-    return [*found, "submissions-refused"]
+    """Read every filer's document into parts, of its filings those wanted (None: all)."""
+    kind = Kind("submissions", is_submissions, BATCH, "CIK0000320193.json")
+    return document_parts(kind, path, partial(_documents, tags, wanted), parts, strict=strict, report=report)
 
 
 def _documents(
-    documents: Documents, names: list[str], tags: TagMap, wanted: pl.DataFrame | None, *, strict: bool
+    tags: TagMap,
+    wanted: pl.DataFrame | None,
+    documents: Documents,
+    names: list[str],
+    strict: bool,  # noqa: FBT001
 ) -> Part:
     skips, rows, filings = Skips(), [], [pl.DataFrame(schema=FILINGS)]
     for name in names:
