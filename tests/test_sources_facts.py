@@ -288,6 +288,18 @@ def test_what_can_be_no_fact_is_counted(row, reason):
     assert left_out == {reason: 1}
 
 
+def test_a_fact_dated_after_its_filing_counts_from_a_later_one():
+    rows = [
+        (PPE, *YEAR, 1.0, "2023-11-01", {"accession": "1"}),
+        (PPE, *YEAR, 2.0, "2024-02-01", {"accession": "2"}),
+    ]
+    facts, _, left_out = facts_of(raw(*rows))
+    assert values(facts) == [(date(2024, 2, 1), 2.0)]
+    assert left_out == {"a period that ends after its filing": 1}
+    # On the day of filing itself it is one.
+    assert values(facts_of(raw((PPE, *YEAR, 1.0, "2023-12-31")))[0]) == [(date(2023, 12, 31), 1.0)]
+
+
 def test_negative_values_say_so_and_pass_the_schema():
     facts, *_ = facts_of(raw((PPE, *YEAR, -1.0, "2024-02-01"), (REVENUES, *YEAR, 2.0, "2024-02-01")))
     assert facts["note"].to_list() == ["negative as filed", None]

@@ -19,17 +19,18 @@ from kifactors.portfolio._aligned import (
     numbers_of,
 )
 from kifactors.portfolio._bounds import LinearBounds
+from kifactors.portfolio._missing import industry_means, neutral
+from kifactors.portfolio._named import Unit, called, unit_of
 from kifactors.portfolio._tables import exposures_table
 from kifactors.portfolio._views import View
-from kifactors.schema import SCORES, TableLike, validate
+from kifactors.schema import TableLike, validate
 from kifactors.scores import Scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FactorExposures", "called", "unit_of"]
+__all__ = ["FactorExposures"]
 
-Unit = Literal["share", "z"]
 POLICIES = ("error", "neutral", "industry_mean", "exclude")
 # A volatility of more than 500 % a period is a percentage that was taken for a fraction.
 LARGEST_VOLATILITY = 5.0
@@ -191,9 +192,9 @@ class FactorExposures:
             )
         kept = np.ones(len(names), bool)
         if missing == "neutral":
-            values = np.where(absent, self._neutral(known), values)
+            values = np.where(absent, neutral(known, self.units), values)
         elif missing == "industry_mean" and absent.any():
-            values = np.where(absent, self._industry_means(known, rows, names, absent), values)
+            values = np.where(absent, industry_means(known, rows, self.factors, absent), values)
         elif missing == "exclude":
             kept = ~absent.any(axis=1)
         return Aligned(
@@ -444,67 +445,3 @@ class FactorExposures:
                 f"{max_age_days} are allowed. Compute newer scores, or raise max_age_days."
             )
         return self._frame.filter(pl.col("date") == past[-1])
-
-    def _neutral(self, known: pl.DataFrame) -> NDArray[np.float64]:
-        means = []
-        for name, unit in self.units.items():
-            x = pl.col(name)
-            if unit == "z":
-                means.append(0.0)
-                continue
-            w = pl.col("market_cap").fill_null(0.0) if "market_cap" in known.columns else pl.lit(1.0)
-            w = pl.when(x.is_not_null()).then(w)
-            mean = known.select((x * w).sum() / w.sum()).item()
-            if mean is None or np.isnan(mean):
-                mean = known[name].mean()
-            if mean is None:
-                raise UnmatchedAssetError(
-                    f"no asset has a known {name} on {known['date'][0]}: there is no mean."
-                )
-            means.append(mean)
-        return np.array(means)
-
-    def _industry_means(
-        self, known: pl.DataFrame, rows: pl.DataFrame, names: tuple[str, ...], absent: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        if "industry" not in known.columns:
-            raise DataError(
-                "missing='industry_mean' needs industries: pass universe= to FactorExposures.from_scores."
-            )
-        means = known.group_by("industry").agg(pl.col(self.factors).mean())
-        found = rows.select("industry").join(means, on="industry", how="left", maintain_order="left")
-        values = found.select(self.factors).to_numpy().astype(np.float64)
-        gone = np.flatnonzero((absent & np.isnan(values)).any(axis=1))
-        if gone.size:
-            at = int(gone[0])
-            raise UnmatchedAssetError(
-                f"{names[at]} has no known exposure on {known['date'][0]}, and its industry "
-                f"({rows['industry'][at] or 'unknown'}) has no mean. Exclude it, or take missing='neutral'."
-            )
-        return values
-
-
-def called(scores: Scores, names: str) -> pl.Series:
-    """Return what portfolios call the assets of the rows of scores; no name for two assets of a date."""
-    if names not in {"asset_id", "ticker"}:
-        raise DataError(f"names is {names!r}; expected 'asset_id' or 'ticker'.")
-    name = pl.col("asset_id") if names == "asset_id" else pl.coalesce("ticker", "asset_id")
-    frame = scores.to_polars().select("date", asset=name)
-    twice = frame.filter(frame.is_duplicated())
-    if twice.height:
-        raise DataError(
-            f"{twice['asset'][0]!r} stands for two assets on {twice['date'][0]}; take names='asset_id'."
-        )
-    return frame["asset"]
-
-
-def unit_of(name: str) -> Unit:
-    columns = {column.name: column for column in SCORES.columns}
-    if name not in columns:
-        raise MissingColumnError(f"scores have no column {name!r}.")
-    unit = columns[name].unit
-    if unit == "fraction":
-        return "share"
-    if unit == "cross-sectional units":
-        return "z"
-    raise DataError(f"{name} is neither a share in [0, 1] nor standardized; take 'exposure' or 'score'.")

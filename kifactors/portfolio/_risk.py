@@ -11,7 +11,7 @@ import polars as pl
 from kifactors.errors import DataError, DateError, UnmatchedAssetError
 from kifactors.portfolio._aligned import by_name, numbers_of
 from kifactors.portfolio._covariance import covariance_of
-from kifactors.portfolio._exposures import called, unit_of
+from kifactors.portfolio._named import called, unit_of
 from kifactors.portfolio._tables import weights_table
 from kifactors.schema import TableLike
 from kifactors.scores import Scores
