@@ -26,6 +26,12 @@ def folder(scores, tmp_path_factory):
         "date", "asset_id", industry=pl.when(pl.col("ticker") == "NVDA").then(pl.lit("Chips")).otherwise(pl.lit("Other")),
         market_cap=pl.col("exposure").fill_null(0.01).clip(0.001) * 1e12,
     ).write_parquet(folder / "universe.parquet")  # fmt: skip
+    early = frame.filter(pl.col("date") < pl.date(2026, 10, 1)).select(
+        "date", "asset_id", market_cap=pl.lit(1e9)
+    )
+    early.write_csv(folder / "early.csv")
+    last = frame.filter(pl.col("date") > pl.date(2026, 10, 1)).head(3)
+    last.select("date", "asset_id", market_cap=pl.lit(1e9)).write_csv(folder / "partial.csv")
     return folder
 
 
@@ -75,15 +81,46 @@ def test_screen_by_the_universe(folder, scores):
             "10 names of at most 0.05 add to 0.5, not to 1. The smallest cap that holds is 0.1",
         ),
         (("--role", "nobody"), "no asset passes on 2026-10-31"),
-        (("--industry", "Chips"), "Pass universe="),
+        (("--top", 30, "--cap", 0.01), "The smallest cap that holds is 0.033334"),
+        (("--industry", "Chips"), "there is no --universe. Give one"),
         (("--weighting", "cap"), "needs --universe"),
         (("--cap", 4), "cap is 4; expected a share"),
         (("--out", "weights.xlsx"), "neither .csv nor .parquet"),
         (("--by", "beta"), "'beta'"),
+        (("--by", "market_cap"), "'market_cap'"),
+        (("--by", "ticker"), "the column holds String; expected numbers"),
+        (("--by", "date", "--top", 3), "the column holds Date; expected numbers"),
+        (
+            ("--universe", "early.csv", "--weighting", "cap"),
+            "early.csv has no row on 2026-10-31; it goes from 2026-09-30",
+        ),
+        (("--min-coverage", 0, "--weighting", "exposure"), "have no known exposure"),
+        (("--universe", "partial.csv", "--weighting", "cap"), "have no known market_cap"),
+        (("--out", "scores.parquet"), "would overwrite scores.parquet"),
+        (("--universe", "early.csv", "--out", "./early.csv"), "would overwrite early.csv"),
     ],
 )
 def test_screen_refuses(folder, arguments, said):
     assert said in one_line_error(run(folder, "screen", "scores.parquet", *arguments, code=1))
+
+
+def test_a_refused_screen_still_says_why_everybody_is_out(folder, scores):
+    done = run(folder, "screen", "scores.parquet", "--role", "nobody", code=1)
+    assert f"{len(scores.at(DAY)):,} out: not role in ('nobody',)" in done.stderr
+
+
+def test_screen_ranks_by_a_column_of_the_universe(folder, scores):
+    run(folder, "screen", "scores.parquet", "--universe", "universe.parquet", "--by", "market_cap", "--top", 3,
+        "--min-exposure", 0, "--out", "by_cap.csv")  # fmt: skip
+    found = pl.read_csv(folder / "by_cap.csv")
+    known = scores.at(DAY).to_polars().filter(pl.col("exposure").is_not_null())
+    assert set(found["asset_id"]) == set(known.sort("exposure", descending=True)["asset_id"].head(3))
+
+
+def test_a_portfolio_with_unknown_exposures_shows_what_is_certain(folder):
+    done = run(folder, "screen", "scores.parquet", "--min-coverage", 0)
+    assert ">= 0.0" in next(line for line in done.stdout.splitlines() if "portfolio" in line)
+    assert "unknown" in done.stdout
 
 
 def test_a_refused_screen_writes_nothing(folder):
@@ -98,6 +135,17 @@ def test_exposure_of_what_a_screen_wrote(folder, scores):
     assert f"{DAY}  {DAY}     {mean:.3f}" in done.stdout
     found = pl.read_csv(folder / "by_name.csv")
     assert found["contribution"].sum() == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("out", ["scores.parquet", "own.csv", "other.csv"])
+def test_exposure_never_overwrites_what_it_reads(folder, out):
+    for name in ("own.csv", "other.csv"):
+        (folder / name).write_text("ticker,weight\nNVDA,1.0\n")
+    before = (folder / out).read_bytes()
+    done = run(folder, "exposure", "scores.parquet", "--weights", "own.csv", "--benchmark", "other.csv", "--out", out,
+               code=1)  # fmt: skip
+    assert f"would overwrite {out}" in one_line_error(done)
+    assert (folder / out).read_bytes() == before
 
 
 def test_exposure_against_a_benchmark(folder):

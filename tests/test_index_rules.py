@@ -394,10 +394,78 @@ def test_a_cap_that_cannot_hold_is_refused_with_its_date():
 def test_limits_that_cannot_carry_the_total_are_refused():
     with pytest.raises(InfeasibleError, match=r"add to 0\.8"):
         redistribute([1.0, 1.0], [0.4, 0.4])
-    with pytest.raises(DataError, match="not negative"):
+    with pytest.raises(DataError, match="negative, NaN"):
         redistribute([1.0, -1.0], [0.4, 0.4])
     with pytest.raises(DataError, match="1 group limits"):
         redistribute([1.0, 1.0], [1.0, 1.0], groups=[0, 1], group_limits=[1.0])
+
+
+@pytest.mark.parametrize(
+    ("shares", "limits", "options", "said"),
+    [
+        ([1.0, math.inf], [1.0, 1.0], {}, "share infinite"),
+        ([1.0, math.nan], [1.0, 1.0], {}, "NaN"),
+        ([1.0, 1.0], [1.0, math.nan], {}, "NaN"),
+        ([1.0, 1.0], [1.0], {}, "shapes"),
+        ([[1.0, 1.0]], [[1.0, 1.0]], {}, "shapes"),
+        ([1.0], [1.0], {"total": -1.0}, "total is -1"),
+        ([1.0], [1.0], {"total": math.nan}, "total is nan"),
+        ([1.0], [1.0], {"groups": [0.5], "group_limits": [1.0]}, "whole numbers"),
+        ([1.0], [1.0], {"groups": [0]}, "given together"),
+        ([1.0], [1.0], {"groups": [0], "group_limits": [math.nan]}, "NaN"),
+    ],
+)
+def test_shares_and_limits_are_numbers_that_can_be_spread(shares, limits, options, said):
+    with pytest.raises(DataError, match=said):
+        redistribute(shares, limits, **options)
+
+
+def test_the_reason_has_the_digits_that_tell_numbers_apart():
+    day = dict(zip("ABCDE", [0.1, 0.2, 0.3, 0.4, 0.4000001], strict=True))
+    index = build(scores_of({QUARTERS[0]: day}), replace(LOOSE, enter_percentile=100, stay_percentile=100))
+    assert log(index) == [(0, "E", "joined", "exposure 0.4 >= 0.4, percentile 100")]
+    later = {**day, "E": 0.39999999, "A": 0.4}
+    rules = replace(LOOSE, enter_percentile=75, stay_percentile=75)
+    moves = log(build(scores_of({QUARTERS[0]: day, QUARTERS[1]: later}), rules))
+    assert (1, "E", "left", "exposure 0.39999999 < 0.4, percentile 75") in moves
+
+
+@pytest.mark.parametrize(
+    ("exposures", "said"),
+    [
+        ({}, "2024-06-30: nobody is scored. Compute the scores without this date"),
+        ({"A": None}, "2024-06-30: nobody is eligible: of 1 assets 1 have no known exposure"),
+        ({"A": 0.0, "B": None}, "of 2 assets 1 have no known exposure; the others"),
+    ],
+)
+def test_a_date_on_which_nobody_is_eligible_is_named(exposures, said):
+    with pytest.raises(InfeasibleError, match=said):
+        build(scores_of({QUARTERS[0]: {"A": 0.5}, QUARTERS[1]: exposures}), LOOSE)
+
+
+def test_an_index_without_a_date_says_so():
+    index = build(scores_of({}), LOOSE)
+    assert repr(index) == "IndexHistory(no reconstitution)"
+    with pytest.raises(DateError, match="no reconstitution"):
+        index.at("2024-03-31")
+
+
+@pytest.mark.parametrize("form", ["pandas", "arrow", "lazy", "csv"])
+def test_a_universe_comes_in_any_form(form, tmp_path):
+    scores = scores_of({QUARTERS[0]: {"A": 0.5, "B": 0.5}})
+    universe = pl.DataFrame(
+        {
+            "date": [QUARTERS[0]] * 2,
+            "asset_id": ["A", "B"],
+            "market_cap": [1e9, 3e9],
+            "free_float": [1.0, 1.0],
+        }
+    )
+    universe.write_csv(tmp_path / "u.csv")
+    given = {"pandas": universe.to_pandas, "arrow": universe.to_arrow, "lazy": universe.lazy,
+             "csv": lambda: tmp_path / "u.csv"}[form]()  # fmt: skip
+    index = build(scores, replace(LOOSE, weighting="cap"), universe=given)
+    assert index.weights["weight"].to_list() == [0.25, 0.75]
 
 
 def test_twenty_five_times_four_percent_is_enough():
@@ -446,7 +514,10 @@ def test_a_name_that_cannot_be_held_is_sold_at_once_and_pays_from_the_limit():
 def test_a_forced_sale_beyond_the_limit_is_refused_with_the_smallest_or_made():
     days = {QUARTERS[0]: {"A": 0.9, "B": 0.8, "C": 0.7}, QUARTERS[1]: {"B": 0.8, "C": 0.7}}
     rules = IndexRules(enter_percentile=0, stay_percentile=0, max_weight=1.0, max_turnover=0.1)
-    with pytest.raises(InfeasibleError, match=r"2024-06-30: .* 0\.333333 .* max_turnover is 0\.333334"):
+    with pytest.raises(
+        InfeasibleError,
+        match=r"2024-06-30: .* 0\.333333 .* smallest feasible max_turnover on this date is 0\.333334",
+    ):
         build(scores_of(days), rules)
     build(scores_of(days), replace(rules, max_turnover=0.333334))
     index = build(scores_of(days), replace(rules, forced_turnover="exceed"))
@@ -758,6 +829,8 @@ def test_another_column_can_rank():
         ({"max_weight": None}, "max_weight is None"),
         ({"max_weight": True}, "max_weight is True"),
         ({"max_turnover": math.nan}, "max_turnover is nan"),
+        ({"reconstitution_months": (3.0,)}, "expected a tuple of months"),
+        ({"reconstitution_months": (True,)}, "expected a tuple of months"),
         ({"rank_buffer": 1.0}, r"rank_buffer is 1\.0; expected a number in \[0, 1\)"),
         ({"floor": math.inf}, "floor is inf; expected a finite number"),
         ({"floor": -1.0, "weighting": "score"}, "needs a floor of at least 0"),

@@ -1,5 +1,6 @@
 """Screens: each condition against plain Python on small frames, three-valued logic, reasons, laziness."""
 
+import gc
 import math
 from datetime import date, timedelta
 from fractions import Fraction
@@ -300,6 +301,30 @@ def test_only_the_dates_that_are_asked_for_are_judged(monkeypatch):
     assert lazy.select("asset_id").head(1).collect().columns == ["asset_id"]
 
 
+@pytest.mark.parametrize("block", [1, 250_000])
+def test_the_first_rows_are_cut_before_they_are_filtered(monkeypatch, block):
+    monkeypatch.setattr("kifactors.screen._select.BLOCK_ROWS", block)
+    scores = scores_of(
+        [(day, asset, x) for day in range(3) for asset, x in (("a", 0.1), ("b", 0.9), ("c", 0.8))]
+    )
+    lazy, eager = select(scores, E > 0.5), select(scores, E > 0.5).collect()
+    for n in (1, 2, 4, 7, 9):
+        assert lazy.head(n).filter("selected").collect().equals(eager.head(n).filter("selected"))
+        assert lazy.filter("selected").head(n).collect().equals(eager.filter("selected").head(n))
+        assert lazy.slice(1, n).filter("selected").collect().equals(eager.slice(1, n).filter("selected"))
+        assert lazy.filter("selected").head(n).filter(pl.col("asset_id") == "c").collect().equals(
+            eager.filter("selected").head(n).filter(pl.col("asset_id") == "c"))  # fmt: skip
+
+
+def test_who_has_enough_leaves_nothing_behind(monkeypatch, capfd):
+    monkeypatch.setattr("kifactors.screen._select.BLOCK_ROWS", 1)
+    scores = scores_of([(day, "a", 0.5) for day in range(50)])
+    for _ in range(20):
+        assert select(scores, E.top(1), n_threads=4).head(1).collect().height == 1
+    gc.collect()
+    assert capfd.readouterr().err == ""
+
+
 def test_no_row_is_judged_without_rows():
     scores = scores_of([])
     found = select(scores, E.top(3)).collect()
@@ -336,12 +361,10 @@ def test_and_or_not_are_no_way_to_combine():
 
 
 def test_a_column_nobody_has_is_named():
-    with pytest.raises(
-        MissingColumnError, match="'industry', and scores have no such column and no universe"
-    ):
+    with pytest.raises(MissingColumnError, match="'industry'; scores have no such column and no universe"):
         select(one_day([0.1]), kf.screen.industry.known())
     universe = pl.DataFrame({"date": [FIRST], "asset_id": ["a0"]})
-    with pytest.raises(MissingColumnError, match="'market_cap', and neither has it"):
+    with pytest.raises(MissingColumnError, match="no column 'market_cap'"):
         select(one_day([0.1]), kf.screen.market_cap > 1, universe=universe)
 
 
@@ -369,3 +392,94 @@ def test_scores_are_scores(scores, condition):
         select(scores, condition)
     with pytest.raises(DataError, match=r"expected one of kifactors\.screen"):
         select(one_day([0.1]), pl.col("exposure") > 1)
+
+
+@pytest.mark.parametrize("n", [np.int64(2), np.uint8(2)])
+def test_numpy_counts_are_whole_numbers(n):
+    assert selected(one_day([0.1, 0.3, 0.2]), E.top(n)) == ["a1", "a2"]
+
+
+def test_a_mask_is_a_condition():
+    with pytest.raises(DataError, match="mask is a str"):
+        E.top(3, mask="tool_supplier")
+
+
+def test_no_names_pass_nobody_and_exclude_nobody():
+    scores = one_day([0.1, 0.2, 0.3], role=["pioneer", "none", None])
+    assert selected(scores, ROLE.element_of([])) == []
+    assert selected(scores, ROLE.not_element_of([])) == ["a0", "a1"]
+
+
+def test_names_are_texts_and_a_set_reads_alike_in_every_run():
+    assert str(ROLE.element_of({"pioneer", "both", "none"})) == "role in ('both', 'none', 'pioneer')"
+    with pytest.raises(DataError, match="expected texts"):
+        ROLE.element_of([None])
+
+
+def test_nan_in_a_universe_is_unknown():
+    scores = one_day([0.1, 0.2])
+    universe = pl.DataFrame({"date": [FIRST] * 2, "asset_id": ["a0", "a1"], "volume": [math.nan, 1.0]})
+    volume = factor("volume")
+    assert selected(scores, volume.known(), universe=universe) == ["a1"]
+    assert selected(scores, ~volume.known(), universe=universe) == ["a0"]
+    assert reasons(scores, volume > 0, universe=universe) == ["volume unknown", None]
+
+
+def test_infinite_numbers_have_their_place_in_percentiles():
+    scores = one_day([0.1, 0.2, 0.3, 0.4])
+    ratios = [-math.inf, 1.0, 2.0, math.inf]
+    universe = pl.DataFrame({"date": [FIRST] * 4, "asset_id": [f"a{k}" for k in range(4)], "ratio": ratios})
+    ratio = factor("ratio")
+    assert selected(scores, ratio.percentile_between(50, 100), universe=universe) == ["a2", "a3"]
+    assert selected(scores, ratio.percentile_between(0, 50), universe=universe) == ["a0", "a1"]
+
+
+def test_who_stands_on_a_fractional_percentile_passes():
+    # The place of percentile 4.4 of 751 numbers is 33, and some 4e-15 in floating point.
+    scores = one_day([k / 751 for k in range(751)])
+    passing = select(scores, E.percentile_between(4.4, 100)).collect()["selected"].sum()
+    assert passing == 751 - 33
+
+
+@pytest.mark.parametrize("form", ["pandas", "arrow", "lazy", "csv", "parquet", "mapping"])
+def test_a_universe_comes_in_any_form(form, tmp_path):
+    scores = one_day([0.1, 0.2, 0.3])
+    universe = pl.DataFrame(
+        {
+            "date": [FIRST] * 3, "asset_id": ["a0", "a1", "a2"], "industry": ["x", "y", "x"],
+            "market_cap": [1e9, 2e9, None], "volume": [1, 2, 3],
+        }
+    )  # fmt: skip
+    if form == "csv":
+        universe.write_csv(tmp_path / "u.csv")
+    if form == "parquet":
+        universe.write_parquet(tmp_path / "u.parquet")
+    given = {
+        "pandas": lambda: universe.to_pandas(), "arrow": lambda: universe.to_arrow(), "lazy": universe.lazy,
+        "csv": lambda: tmp_path / "u.csv", "parquet": lambda: str(tmp_path / "u.parquet"),
+        "mapping": lambda: universe.to_dict(as_series=False),
+    }[form]()  # fmt: skip
+    wanted = classifier("industry").element_of(["x"]) & (factor("volume") >= 1)
+    assert selected(scores, wanted, universe=given) == ["a0", "a2"]
+    assert reasons(scores, factor("market_cap") > 1.5e9, universe=given) == [
+        "not market_cap > 1500000000", None, "market_cap unknown",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("universe", "said"),
+    [
+        (
+            pl.DataFrame({"date": ["2024-01-31"], "asset_id": ["a0"], "volume": [1]}),
+            "column 'date' is String",
+        ),
+        (pl.DataFrame({"date": [FIRST], "asset_id": [None], "volume": [1]}), "'asset_id' is null in row 0"),
+        (pl.DataFrame({"date": [FIRST], "volume": [1]}), "no column 'asset_id'"),
+        (pl.DataFrame({"date": [FIRST], "asset_id": ["a0"]}), "no column 'volume'"),
+        (pl.LazyFrame({"date": [FIRST]}).select(pl.col("nope")), "cannot be collected"),
+        (7, "got int"),
+    ],
+)
+def test_a_universe_of_another_kind_is_refused(universe, said):
+    with pytest.raises(DataError, match=said):
+        select(one_day([0.1]), factor("volume") > 0, universe=universe)

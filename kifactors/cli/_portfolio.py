@@ -1,5 +1,6 @@
 """The commands on portfolios: screen, exposure."""
 
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -12,11 +13,11 @@ import typer
 from kifactors import screen as conditions
 from kifactors.cli._app import app, given_date, messages, out
 from kifactors.cli._tables import chosen, contributions, least_width, totals
-from kifactors.errors import DataError, InfeasibleError, MissingColumnError, UnmatchedAssetError
-from kifactors.index_rules import redistribute
+from kifactors.errors import DataError, DateError, InfeasibleError, MissingColumnError, UnmatchedAssetError
+from kifactors.index_rules import redistribute, smallest_cap
 from kifactors.io import read_scores, write_frame
 from kifactors.portfolio import portfolio_exposure, weights_table
-from kifactors.schema import read_file, validate
+from kifactors.schema import SCORES, read_file, universe_columns
 from kifactors.scores import Scores
 
 __all__ = ["app", "exposure", "screen"]
@@ -82,8 +83,7 @@ def screen(
 ) -> None:
     """Choose assets of one date, weight them, and say why the others are out."""
     wanted = given_date(day)
-    if out_file is not None and out_file.suffix not in SUFFIXES:
-        raise DataError(f"{out_file} is neither .csv nor .parquet. Name the file weights.csv, say.")
+    _check_out(out_file, file, universe, example="weights.csv")
     scores = read_scores(file)
     scores = scores.at(wanted or scores.dates[-1])
     rest = [
@@ -100,13 +100,25 @@ def screen(
         condition &= another
     if top is not None:
         condition = conditions.factor(by).top(top, mask=condition if rest else None)
-    table = None if universe is None else validate("universe", universe)
-    found = conditions.select(scores, condition, universe=table).collect()
-    weights = _weighted(scores, found, by, weighting, cap, table)
-    out.print(chosen(weights, scores.dates[0], by))
+    table = None
+    if universe is not None:
+        wanted_columns = condition.columns | {by} | ({"market_cap"} if weighting is Weighting.CAP else set())
+        table = _of_day(universe, wanted_columns - set(SCORES.polars), scores.dates[0])
+    rows = _with_columns(scores, table, by, weighting)
+    try:
+        found = conditions.select(scores, condition, universe=table).collect()
+    except MissingColumnError as error:
+        said = str(error).replace("no universe is given. Pass universe=", "there is no --universe. Give one")
+        raise MissingColumnError(said) from error
     counts = found.filter(~pl.col("selected"))["reason"].cast(pl.String).value_counts(sort=True)
-    for reason, count in counts.sort("count", "reason", descending=[True, False]).rows():
-        messages.print(f"{count:>6,} out: {reason}", soft_wrap=True)
+    counts = counts.sort("count", "reason", descending=[True, False])
+    reasons = "\n".join(f"{count:>6,} out: {reason}" for reason, count in counts.rows())
+    if not found["selected"].any():
+        raise DataError(f"no asset passes on {scores.dates[0]}. Loosen the conditions.\n{reasons}")
+    weights = _weighted(rows.filter(found["selected"]), by, weighting, cap)
+    out.print(chosen(weights, scores.dates[0], by))
+    if reasons:
+        messages.print(reasons, soft_wrap=True)
     if out_file is not None:
         write_frame(weights, out_file)
         messages.print(f"{weights.height} weights written to {out_file}", soft_wrap=True)
@@ -131,8 +143,7 @@ def exposure(
     ] = None,
 ) -> None:
     """Show the exposure of a portfolio through time, by role and by name."""
-    if out_file is not None and out_file.suffix not in SUFFIXES:
-        raise DataError(f"{out_file} is neither .csv nor .parquet. Name the file exposure.csv, say.")
+    _check_out(out_file, file, weights, benchmark, example="exposure.csv")
     scores = read_scores(file)
     held, named = _weights(weights, scores.dates[-1])
     base, base_named = (None, named) if benchmark is None else _weights(benchmark, scores.dates[-1])
@@ -156,34 +167,63 @@ def exposure(
         messages.print(f"{found.by_name.height} rows written to {out_file}", soft_wrap=True)
 
 
-def _weighted(
-    scores: Scores,
-    found: pl.DataFrame,
-    by: str,
-    weighting: Weighting,
-    cap: float | None,
-    universe: pl.DataFrame | None,
-) -> pl.DataFrame:
-    """Return (date, asset_id, ticker, role, exposure, by, weight) of the selected, the largest first."""
-    columns = ["date", "asset_id", "ticker", "role", *dict.fromkeys(("exposure", by))]
-    rows = found.filter("selected").select("date", "asset_id")
-    rows = rows.join(
-        scores.to_polars().select(columns), on=["date", "asset_id"], how="left", maintain_order="left"
+def _check_out(out_file: Path | None, *inputs: Path | None, example: str) -> None:
+    """Refuse a file to write that is of another kind, or is one of those that are read."""
+    if out_file is None:
+        return
+    if out_file.suffix not in SUFFIXES:
+        raise DataError(f"{out_file} is neither .csv nor .parquet. Name the file {example}, say.")
+    for given in inputs:
+        if given is not None and given.exists() and out_file.exists() and out_file.samefile(given):
+            raise DataError(f"--out {out_file} would overwrite {given}, which is read. Name another file.")
+
+
+def _of_day(universe: Path, names: Iterable[str], day: date) -> pl.DataFrame:
+    """Return the rows of a date with these columns."""
+    rows = universe_columns(universe, sorted(names))
+    found = rows.filter(pl.col("date") == day)
+    if found.is_empty():
+        days = rows["date"].unique().sort().to_list() or ["nowhere"]
+        raise DateError(
+            f"{universe} has no row on {day}; it goes from {days[0]} to {days[-1]}. Say --date, or "
+            "give a universe of that date."
+        )
+    return found
+
+
+def _with_columns(scores: Scores, table: pl.DataFrame | None, by: str, weighting: Weighting) -> pl.DataFrame:
+    """Return (date, asset_id, ticker, role, exposure, by) of everybody scored, and market_cap if it weights."""
+    frame = scores.to_polars()
+    there = [*frame.columns, *([] if table is None else table.columns)]
+    if by not in there:
+        raise MissingColumnError(
+            f"--by {by}: neither the scores nor a --universe have a column {by!r}; take exposure or score, say."
+        )
+    if weighting is Weighting.CAP and "market_cap" not in there:
+        raise DataError("weighting by cap needs --universe with a column market_cap.")
+    if table is not None:
+        frame = frame.join(table, on=["date", "asset_id"], how="left", maintain_order="left")
+    if not frame[by].dtype.is_numeric():
+        raise DataError(f"--by {by}: the column holds {frame[by].dtype}; expected numbers that rank.")
+    names = ["date", "asset_id", "ticker", "role", "exposure", by]
+    return frame.select(
+        list(dict.fromkeys([*names, *(["market_cap"] if weighting is Weighting.CAP else [])]))
     )
-    if rows.is_empty():
-        raise DataError(f"no asset passes on {scores.dates[0]}. Loosen the conditions.")
+
+
+def _weighted(rows: pl.DataFrame, by: str, weighting: Weighting, cap: float | None) -> pl.DataFrame:
+    """Return the selected with their weights, the largest first."""
     shares = np.ones(rows.height)
-    if weighting is Weighting.EXPOSURE:
-        shares = rows["exposure"].fill_null(0.0).to_numpy()
-    elif weighting is Weighting.CAP:
-        if universe is None or "market_cap" not in universe.columns:
-            raise DataError("weighting by cap needs --universe with a column market_cap.")
-        caps = rows.join(universe, on=["date", "asset_id"], how="left", maintain_order="left")["market_cap"]
-        if caps.null_count():
+    if weighting is not Weighting.EQUAL:
+        column = "exposure" if weighting is Weighting.EXPOSURE else "market_cap"
+        unknown = rows.filter(pl.col(column).is_null())
+        if unknown.height:
+            remedy = "--min-exposure 0" if column == "exposure" else "--min-market-cap 0"
             raise DataError(
-                f"{rows['asset_id'][caps.is_null().arg_max() or 0]} has no market_cap. Screen by it, or weight equally."
+                f"{unknown.height} of the chosen have no known {column}, {_name(unknown)} for one. Leave them out with "
+                f"{remedy}, or take --weighting equal."
             )
-        shares = caps.to_numpy()
+        shares = rows[column].to_numpy()
     if not shares.sum() > 0.0:
         raise DataError("nobody chosen has an exposure above 0 to weight by; take --weighting equal.")
     if cap is not None and not 0.0 < cap <= 1.0:
@@ -192,12 +232,16 @@ def _weighted(
     if cap is not None and holders * cap < 1.0 - 1e-12:
         raise InfeasibleError(
             f"{holders} names of at most {cap:g} add to {holders * cap:g}, not to 1. The smallest cap that holds is "
-            f"{1.0 / holders:.6g}; or choose more names."
+            f"{smallest_cap(holders):g}; or choose more names."
         )
     weights = redistribute(shares, np.full(rows.height, 1.0 if cap is None else cap))
     return rows.with_columns(weight=pl.Series(weights)).sort(
-        "weight", by, "asset_id", descending=[True, True, False]
+        "weight", by, "asset_id", descending=[True, True, False], nulls_last=True
     )
+
+
+def _name(rows: pl.DataFrame) -> str:
+    return str(rows["ticker"][0] or rows["asset_id"][0])
 
 
 def _weights(path: Path, last: date) -> tuple[pl.DataFrame, Names]:

@@ -82,9 +82,12 @@ def chosen(weights: pl.DataFrame, day: date, by: str) -> Table:
             f"{100 * row['weight']:.2f}",
             *(UNKNOWN if row[name] is None else f"{row[name]:.3f}" for name in columns[4:]),
         )
-    total = (weights["weight"] * weights["exposure"].fill_null(0.0)).sum()
+    known = weights.filter(pl.col("exposure").is_not_null())
+    total = (known["weight"] * known["exposure"]).sum()
+    # An exposure is 0 at least.
+    text = UNKNOWN if known.is_empty() else f"{'>= ' if known.height < weights.height else ''}{total:.3f}"
     table.add_section()
-    table.add_row("", "portfolio", "", f"{100 * weights['weight'].sum():.2f}", f"{total:.3f}")
+    table.add_row("", "portfolio", "", f"{100 * weights['weight'].sum():.2f}", text)
     return table
 
 

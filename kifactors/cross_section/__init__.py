@@ -5,6 +5,7 @@ stays null.
 """
 
 from kifactors.cross_section._columns import date_offsets
+from kifactors.cross_section._percentile import percentile
 from kifactors.cross_section._rank import rank
 from kifactors.cross_section._style import (
     Neutralized,
@@ -23,6 +24,7 @@ __all__ = [
     "date_offsets",
     "dense_standardize",
     "neutralize",
+    "percentile",
     "rank",
     "sparse_standardize",
     "style_score",

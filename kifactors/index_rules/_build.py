@@ -15,6 +15,7 @@ from kifactors.index_rules._membership import Day, Membership, choose
 from kifactors.index_rules._rules import IndexRules
 from kifactors.index_rules._turnover import Caps, Step, step_toward
 from kifactors.panel import KEY
+from kifactors.schema import TableLike, universe_columns
 from kifactors.scores import Scores
 
 __all__ = ["build"]
@@ -24,7 +25,7 @@ NOT_THERE = {True: "no row in the universe", False: "not scored"}
 
 
 def build(
-    scores: Scores, rules: IndexRules, *, universe: pl.DataFrame | None = None, by: str = "exposure"
+    scores: Scores, rules: IndexRules, *, universe: TableLike | None = None, by: str = "exposure"
 ) -> IndexHistory:
     """Build an index from scores, reconstitution by reconstitution.
 
@@ -34,7 +35,7 @@ def build(
         Monthly as a rule. Only the dates of reconstitution are looked at: the first date of all, then the first in
         each month of the rules. Which dates these are does not depend on later ones.
     rules : IndexRules
-    universe : polars.DataFrame, optional
+    universe : TableLike, optional
         date, asset_id and what the rules ask for: market_cap (USD, positive), free_float (in (0, 1]), industry. Who
         has no row on a date is not eligible; who lacks a number the rules need is not either. Absent: everybody who
         is scored.
@@ -152,35 +153,33 @@ def _reconstitution_dates(dates: Iterable[date], rules: IndexRules) -> list[date
 
 
 def _days(
-    scores: Scores, rules: IndexRules, universe: pl.DataFrame | None, by: str, dates: list[date]
+    scores: Scores, rules: IndexRules, universe: TableLike | None, by: str, dates: list[date]
 ) -> list[Day]:
     """Return what could be held on each date."""
     values = scores.to_polars().select(*KEY, value=by).filter(pl.col("date").is_in(dates))
-    needed = _needed(rules, universe)
-    if universe is not None:
-        rows = universe.select(*KEY, *needed).filter(pl.col("date").is_in(dates))
+    needed, optional = _needed(rules)
+    if universe is None:
+        if needed:
+            raise MissingColumnError(
+                f"the rules ask for {needed[0]!r}, and no universe is given. Pass universe= with this column."
+            )
+    else:
+        rows = universe_columns(universe, needed, optional=optional).filter(pl.col("date").is_in(dates))
         _check_universe(rows, dates)
         values = rows.join(values, on=KEY, how="left", maintain_order="left")
     values = values.sort(KEY)
     return [Day(values.filter(pl.col("date") == when).drop("date"), by) for when in dates]
 
 
-def _needed(rules: IndexRules, universe: pl.DataFrame | None) -> list[str]:
-    """Return the columns of the universe that the rules look at."""
-    there = [] if universe is None else universe.columns
+def _needed(rules: IndexRules) -> tuple[list[str], list[str]]:
+    """Return the columns of the universe that the rules look at, and those they look at if they are there."""
     by_cap = rules.weighting in {"cap", "exposure_cap"}
-    wanted = ["market_cap"] if by_cap else []
-    if rules.min_free_float is not None or (by_cap and "free_float" in there):
-        wanted.append("free_float")
-    if rules.max_industry_weight is not None:
-        wanted.append("industry")
-    absent = [name for name in (*KEY, *wanted) if name not in there]
-    if absent and (wanted or universe is not None):
-        what = "no universe is given" if universe is None else f"the universe has {', '.join(there)}"
-        raise MissingColumnError(
-            f"the rules ask for {absent[-1]!r}, and {what}. Pass universe= with this column."
-        )
-    return wanted
+    needed = [
+        *(["market_cap"] if by_cap else []),
+        *(["free_float"] if rules.min_free_float is not None else []),
+        *(["industry"] if rules.max_industry_weight is not None else []),
+    ]
+    return needed, ["free_float"] if by_cap and "free_float" not in needed else []
 
 
 def _check_universe(rows: pl.DataFrame, dates: list[date]) -> None:

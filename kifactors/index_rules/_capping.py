@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError, InfeasibleError
 
-__all__ = ["TOLERANCE", "capped", "redistribute"]
+__all__ = ["TOLERANCE", "capped", "redistribute", "smallest_cap"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -68,16 +68,35 @@ def redistribute(
     [0.3, 0.2, 0.5]
     """
     p, c = np.asarray(shares, np.float64), np.asarray(limits, np.float64)
-    g = np.zeros(p.size, np.intp) if groups is None else np.asarray(groups, np.intp)
+    g = np.zeros(p.size, np.intp) if groups is None else np.asarray(groups)
     C = np.full(1, np.inf) if group_limits is None else np.asarray(group_limits, np.float64)
-    if p.shape != c.shape or p.shape != g.shape or not (p >= 0.0).all() or not (c >= 0.0).all():
-        raise DataError("shares, limits and groups must be of one length, shares and limits not negative.")
+    if p.ndim != 1 or p.shape != c.shape or p.shape != g.shape:
+        raise DataError(
+            f"shares, limits and groups have the shapes {p.shape}, {c.shape} and {g.shape}; expected (n,)."
+        )
+    if not (np.isfinite(p) & (p >= 0.0)).all() or not (c >= 0.0).all() or not (C >= 0.0).all():
+        raise DataError("a share or limit is negative, NaN, or a share infinite; expected at least 0.")
+    if not 0.0 < total < np.inf:
+        raise DataError(f"total is {total!r}; expected a finite number above 0.")
+    if (groups is None) != (group_limits is None) or g.dtype.kind not in "iu" or C.ndim != 1:
+        raise DataError("groups must be whole numbers, and groups and group_limits be given together.")
     if g.size and not 0 <= g.min() <= g.max() < C.size:
         raise DataError(f"groups reach {g.min()} to {g.max()}, and there are {C.size} group limits.")
     room = np.minimum(C, np.bincount(g, np.where(p > 0.0, c, 0.0), C.size)).sum()
     if room < total - TOLERANCE * max(1.0, total):
         raise InfeasibleError(f"the limits add to {room:.6g}, and {total:g} is to be spread. Raise them.")
-    return _spread(p, c, g, C, total)
+    return _spread(p, c, g.astype(np.intp), C, total)
+
+
+def smallest_cap(n: int) -> float:
+    """Return the smallest cap that n names can carry, rounded up to 1e-6.
+
+    Examples
+    --------
+    >>> smallest_cap(3)
+    0.333334
+    """
+    return math.ceil(1e6 / n) / 1e6
 
 
 def _spread(p: Floats, c: Floats, g: Codes, C: Floats, total: float) -> Floats:

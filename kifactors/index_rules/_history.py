@@ -55,6 +55,8 @@ class IndexHistory:
 
     def __repr__(self) -> str:
         days = self.reconstitutions["date"]
+        if days.is_empty():
+            return "IndexHistory(no reconstitution)"
         return (
             f"IndexHistory({days.len()} reconstitution(s), {days[0]} to {days[-1]})\n{self.reconstitutions}"
         )
@@ -68,6 +70,8 @@ class IndexHistory:
             The index begins later.
         """
         wanted = parse_date(day)
+        if self.reconstitutions.is_empty():
+            raise DateError("the index has no reconstitution; its scores had no date.")
         past = self.reconstitutions.filter(pl.col("date") <= wanted)["date"]
         if past.is_empty():
             raise DateError(f"the index begins on {self.reconstitutions['date'][0]}; {wanted} is before.")

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kifactors.cross_section import percentile
 from kifactors.errors import InfeasibleError
 from kifactors.index_rules._rules import IndexRules
 
@@ -76,15 +77,13 @@ def choose(day: Day, members: Mask, rules: IndexRules) -> Membership:
     x = day.frame["value"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     obstacles = _obstacles(day, rules)
     eligible = np.array([not text for text in obstacles], bool)
-    known = np.sort(x[~np.isnan(x)])
-    enter, stay = (_line(known, q) for q in (rules.enter_percentile, rules.stay_percentile))
+    known = x[~np.isnan(x)]
+    enter, stay = (percentile(known, q) for q in (rules.enter_percentile, rules.stay_percentile))
     qualified = eligible & ((x >= enter) | (members & (x >= stay)))
     ranks = _ranks(x, eligible)
     chosen = _within_counts(qualified, eligible, members, ranks, rules)
     if chosen.sum() < rules.min_count:
-        raise InfeasibleError(
-            f"{eligible.sum()} assets are eligible and min_count is {rules.min_count}. Lower it, or begin later."
-        )
+        raise InfeasibleError(_too_few(day, eligible, obstacles, rules))
     return Membership(
         chosen,
         tuple(
@@ -96,16 +95,17 @@ def choose(day: Day, members: Mask, rules: IndexRules) -> Membership:
     )
 
 
-def _line(known: Floats, q: float) -> float:
-    """Return a percentile of sorted values; NaN if there are none."""
-    if not known.size:
-        return float("nan")
-    # Multiplied before it is divided, so that a whole place is exact: 55 / 100 * 100 is not 55, and whoever stands
-    # on the line would miss it by a rounding.
-    place = q * (known.size - 1) / 100.0
-    below = int(place)
-    above = min(below + 1, known.size - 1)
-    return float(known[below] + (place - below) * (known[above] - known[below]))
+def _too_few(day: Day, eligible: Mask, obstacles: list[str], rules: IndexRules) -> str:
+    if eligible.any():
+        return f"{eligible.sum()} assets are eligible and min_count is {rules.min_count}. Lower it, or begin later."
+    if not obstacles:
+        return "nobody is scored. Compute the scores without this date."
+    unknown = day.frame["value"].null_count()
+    return (
+        f"nobody is eligible: of {len(obstacles)} assets {unknown} have no known {day.by}; the others fail floor, "
+        f"min_free_float, or a column the rules need: {max(obstacles, key=obstacles.count)}, say. Compute the scores "
+        "without this date, or change the rules."
+    )
 
 
 def _obstacles(day: Day, rules: IndexRules) -> list[str]:
@@ -118,11 +118,12 @@ def _obstacles(day: Day, rules: IndexRules) -> list[str]:
         if row["value"] is None:
             found.append(f"{day.by} unknown")
         elif floor is not None and row["value"] <= floor:
-            found.append(f"{day.by} {row['value']:.4g} is not above the floor {floor:g}")
+            value, least_text = _apart(row["value"], floor)
+            found.append(f"{day.by} {value} is not above the floor {least_text}")
         elif unknown:
             found.append(f"{unknown[0]} unknown")
         elif least is not None and row["free_float"] < least:
-            found.append(f"free_float {row['free_float']:.4g} < {least:g}")
+            found.append("free_float {} < {}".format(*_apart(row["free_float"], least)))
         else:
             found.append("")
     return found
@@ -177,19 +178,28 @@ def _reason(
     rules: IndexRules,
 ) -> str:
     enter, stay = lines
-    value = f"{by} {x[i]:.4g}"
     rank = f"rank {ranks[i]} of {ranks.max()}"
     line, q = (stay, rules.stay_percentile) if members[i] else (enter, rules.enter_percentile)
+    if qualified[i] and chosen[i] and x[i] >= enter:
+        line, q = enter, rules.enter_percentile
+    x_text, line_text = _apart(x[i], line)
     if qualified[i] and chosen[i]:
-        if x[i] >= enter:
-            line, q = enter, rules.enter_percentile
-        return f"{value} >= {line:.4g}, percentile {q:g}"
+        return f"{by} {x_text} >= {line_text}, percentile {q:g}"
     if qualified[i]:
-        return f"{value}, {rank}: outside the maximum of {rules.max_count}"
+        return f"{by} {x_text}, {rank}: outside the maximum of {rules.max_count}"
     if chosen[i]:
-        return f"{value}, {rank}: fills the minimum of {rules.min_count}"
-    below = f"{value} < {line:.4g}, percentile {q:g}"
+        return f"{by} {x_text}, {rank}: fills the minimum of {rules.min_count}"
+    below = f"{by} {x_text} < {line_text}, percentile {q:g}"
     # Where the minimum binds, being below the line is not enough to be out.
     return (
         f"{below}; {rank}: outside the minimum of {rules.min_count}" if (chosen & ~qualified).any() else below
     )
+
+
+def _apart(x: float, line: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to tell them apart, but four at least."""
+    for digits in (4, 6, 9, 12):
+        texts = f"{x:.{digits}g}", f"{line:.{digits}g}"
+        if x == line or texts[0] != texts[1]:
+            return texts
+    return repr(float(x)), repr(float(line))

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from kifactors.definition import Screening
 from kifactors.errors import DefinitionError
+from kifactors.index_rules._capping import smallest_cap
 
 __all__ = ["IndexRules", "Weighting"]
 
@@ -107,7 +108,10 @@ class IndexRules:
                 f"weighting={self.weighting!r} needs a floor of at least 0; floor={self.floor} allows negative weights."
             )
         months = self.reconstitution_months
-        if not isinstance(months, tuple) or not months or not set(months) <= set(range(1, 13)):
+        are_months = isinstance(months, tuple) and all(
+            isinstance(month, int) and not isinstance(month, bool) and 1 <= month <= 12 for month in months
+        )
+        if not are_months or not months:
             raise DefinitionError(
                 f"reconstitution_months is {months!r}; expected a tuple of months, (3, 6, 9, 12) say."
             )
@@ -159,5 +163,5 @@ class IndexRules:
         if most * self.max_weight < 1.0 - 1e-12:
             raise DefinitionError(
                 f"max_count={most} names of at most max_weight={self.max_weight:g} add to {most * self.max_weight:g}; "
-                f"the smallest feasible max_weight is {math.ceil(1e6 / most) / 1e6:g}."
+                f"the smallest feasible max_weight is {smallest_cap(most):g}."
             )

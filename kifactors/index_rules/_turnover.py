@@ -114,8 +114,8 @@ def step_toward(
         if forced > limit + TOLERANCE and not may_exceed:
             raise InfeasibleError(
                 f"{where}names that must leave and caps turn over {forced:.6g} one-way, and max_turnover={limit:g}. "
-                f"The smallest feasible max_turnover is {np.ceil(forced * 1e6) / 1e6:.6f}; or take "
-                "forced_turnover='exceed'."
+                f"From the weights before it, the smallest feasible max_turnover on this date is "
+                f"{np.ceil(forced * 1e6) / 1e6:.6f}; or take forced_turnover='exceed'."
             )
         return Step(start, 0.0, forced, forced)
     share = _largest_share(old, start, target, limit)

@@ -6,6 +6,7 @@ from kifactors.schema._declared import Column, Rule, TableSchema
 from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES, STOCK_METRICS
 from kifactors.schema._outputs import DESCRIPTORS, ROLES, SCORES
 from kifactors.schema._tables import Tables
+from kifactors.schema._universe import universe_columns
 from kifactors.schema._validate import check, validate
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "coerce",
     "content",
     "read_file",
+    "universe_columns",
     "validate",
 ]

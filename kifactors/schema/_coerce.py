@@ -3,17 +3,18 @@
 import difflib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
 from kifactors.errors import DataError, MissingColumnError
 from kifactors.schema._declared import Column, TableSchema
 
-__all__ = ["ArrowStream", "TableLike", "coerce", "read_file"]
+__all__ = ["ArrowStream", "Given", "TableLike", "coerce", "declared", "read_file", "read_given"]
 
 _READERS = {
     ".parquet": "Parquet",
@@ -69,13 +70,36 @@ def coerce(schema: TableSchema, data: TableLike, *, from_text: bool = False) -> 
     DataError
         A column has another type, a file cannot be read, or text in a CSV does not parse.
     """
-    frame, is_csv = _frame(schema, data)
-    names = _present(schema, frame.columns)
-    midnight = _is_pandas(data)
-    columns = [
-        _column(schema, frame[name], is_csv=is_csv, from_text=from_text, midnight=midnight) for name in names
-    ]
-    return pl.DataFrame(columns)
+    if isinstance(data, pl.LazyFrame):
+        # Before it is collected, which may take long.
+        with _collecting(schema.name):
+            names = data.collect_schema().names()
+        _present(schema, names)
+    return declared(schema, read_given(schema.name, data), from_text=from_text)
+
+
+class Given(NamedTuple):
+    """A table as it was given: all its columns, and what that form says of their types.
+
+    frame : the columns; those of a CSV are text.
+    is_csv : whether text stands for numbers and dates.
+    is_pandas : whether dates may be times at midnight.
+    """
+
+    frame: pl.DataFrame
+    is_csv: bool = False
+    is_pandas: bool = False
+
+
+def declared(schema: TableSchema, given: Given, *, from_text: bool = False) -> pl.DataFrame:
+    """Return the declared columns of a table that was given; see `coerce`."""
+    frame, is_csv, is_pandas = given
+    return pl.DataFrame(
+        [
+            _column(schema, frame[name], is_csv=is_csv, from_text=from_text, midnight=is_pandas)
+            for name in _present(schema, frame.columns)
+        ]
+    )
 
 
 def read_file(path: str | PathLike[str], *, what: str) -> pl.DataFrame:
@@ -121,34 +145,44 @@ def _with_distinct_names(frame: pl.DataFrame, what: str) -> pl.DataFrame:
     return frame
 
 
-def _frame(schema: TableSchema, data: Any) -> tuple[pl.DataFrame, bool]:
+def read_given(what: str, data: Any) -> Given:
+    """Return all columns of a table, in whatever form it comes.
+
+    Raises
+    ------
+    DataError
+        It is no table, or cannot be read or collected.
+    """
     if isinstance(data, pl.DataFrame):
-        return data, False
+        return Given(data)
     if isinstance(data, pl.LazyFrame):
-        try:
-            _present(schema, data.collect_schema().names())
-            return data.collect(), False
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise DataError(
-                f"{schema.name}: the lazy frame cannot be collected ({_first_line(error)})."
-            ) from error
+        with _collecting(what):
+            return Given(data.collect())
     if isinstance(data, (str, PathLike)):
-        is_csv = Path(data).suffix.lower() == ".csv"
-        return read_file(data, what=schema.name), is_csv
-    if _is_pandas(data):
-        data = _with_named_index(schema, data)
+        return Given(read_file(data, what=what), is_csv=Path(data).suffix.lower() == ".csv")
+    is_pandas = _is_pandas(data)
+    if is_pandas:
+        data = _with_named_index(what, data)
     if hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping):
         try:
-            return pl.DataFrame(data), False
+            return Given(pl.DataFrame(data), is_pandas=is_pandas)
         except _UNREADABLE as error:
             raise DataError(
-                f"{schema.name}: the columns make no table ({_first_line(error)}). Give each column once, of one "
+                f"{what}: the columns make no table ({_first_line(error)}). Give each column once, of one "
                 "type and of one length."
             ) from error
     raise DataError(
-        f"{schema.name}: expected a polars, pandas or Arrow table, a mapping of columns, or the path of a "
+        f"{what}: expected a polars, pandas or Arrow table, a mapping of columns, or the path of a "
         f"Parquet, CSV or Arrow file; got {type(data).__name__}. Convert it first."
     )
+
+
+@contextmanager
+def _collecting(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(f"{what}: the lazy frame cannot be collected ({_first_line(error)}).") from error
 
 
 def _is_pandas(data: object) -> bool:
@@ -157,12 +191,12 @@ def _is_pandas(data: object) -> bool:
     return pandas is not None and isinstance(data, pandas.DataFrame)
 
 
-def _with_named_index(schema: TableSchema, data: Any) -> Any:
+def _with_named_index(what: str, data: Any) -> Any:
     names = list(data.index.names)
     twice = [name for name in names if name is not None and name in data.columns]
     if twice:
         raise DataError(
-            f"{schema.name}: {twice[0]!r} is a level of the pandas index and a column. Keep one: "
+            f"{what}: {twice[0]!r} is a level of the pandas index and a column. Keep one: "
             ".reset_index(drop=True) drops the index."
         )
     if all(name is not None for name in names):
@@ -170,7 +204,7 @@ def _with_named_index(schema: TableSchema, data: Any) -> Any:
     if len(names) == 1 and data.index.dtype.kind in "iu":
         return data.reset_index(drop=True)
     raise DataError(
-        f"{schema.name}: the pandas index has levels without a name ({names}). Name them with "
+        f"{what}: the pandas index has levels without a name ({names}). Name them with "
         ".rename_axis(), or drop them with .reset_index(drop=True)."
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kifactors.cross_section import percentile
 from kifactors.errors import DataError
 
 __all__ = ["Classifier", "Condition", "Day", "Factor", "Reason", "classifier", "factor"]
@@ -102,11 +103,11 @@ class Factor:
 
         Equal numbers go by asset_id. Fewer pass if fewer are known.
         """
-        return _Extreme(self.name, _count(n), mask, highest=True)
+        return _Extreme(self.name, _count(n), _mask(mask), highest=True)
 
     def bottom(self, n: int, *, mask: Condition | None = None) -> Condition:
         """Pass the n lowest of each date; of those that pass `mask`, if there is one."""
-        return _Extreme(self.name, _count(n), mask, highest=False)
+        return _Extreme(self.name, _count(n), _mask(mask), highest=False)
 
     def percentile_between(self, low: float, high: float, *, mask: Condition | None = None) -> Condition:
         """Pass numbers between two percentiles of their date, both included, in [0, 100].
@@ -116,7 +117,7 @@ class Factor:
         """
         if not 0.0 <= low <= high <= 100.0:
             raise DataError(f"percentiles are {low} to {high}; expected 0 <= low <= high <= 100.")
-        return _Percentile(self.name, float(low), float(high), mask)
+        return _Percentile(self.name, float(low), float(high), _mask(mask))
 
     def above(self, limit: float) -> Condition:
         """Pass numbers above a limit."""
@@ -148,10 +149,14 @@ class Classifier:
     name: str
 
     def element_of(self, names: Iterable[str]) -> Condition:
-        """Pass these names."""
+        """Pass these names; nobody, if there are none."""
         if isinstance(names, str):
             raise DataError(f"names is the text {names!r}; expected a list of names.")
-        return _Element(self.name, tuple(names))
+        # A set has no order of its own, and reasons must read alike in every run.
+        listed = tuple(sorted(names) if isinstance(names, (set, frozenset)) else dict.fromkeys(names))
+        if not all(isinstance(name, str) for name in listed):
+            raise DataError(f"names are {listed!r}; expected texts.")
+        return _Element(self.name, listed)
 
     def not_element_of(self, names: Iterable[str]) -> Condition:
         """Pass known names but these."""
@@ -179,9 +184,15 @@ def _condition(other: object) -> Condition:
 
 
 def _count(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise DataError(f"n is {n!r}; expected a whole number of at least 1.")
-    return n
+    return int(n)
+
+
+def _mask(mask: Condition | None) -> Condition | None:
+    if mask is not None and not isinstance(mask, Condition):
+        raise DataError(f"mask is a {type(mask).__name__}; expected a condition.")
+    return mask
 
 
 def _number(limit: Any) -> float:
@@ -257,7 +268,11 @@ class _Known(_Leaf):
         return (Reason(f"{self.name} unknown"),)
 
     def judge(self, day: Day) -> Codes:
-        return day.frame[self.name].is_null().to_numpy().astype(np.uint8)
+        column = day.frame[self.name]
+        unknown = (
+            np.isnan(_values(day, self.name)) if column.dtype.is_float() else column.is_null().to_numpy()
+        )
+        return unknown.astype(np.uint8)
 
     def __str__(self) -> str:
         return f"{self.name} known"
@@ -275,10 +290,9 @@ class _Element(_Leaf):
                 f"column {self.name!r} is of type {column.dtype}; expected names. Use screen.factor."
             )
         # Several comparisons are faster than polars' is_in on texts.
-        inside = pl.any_horizontal(pl.col(self.name).eq_missing(pl.lit(name)) for name in self.names)
-        passed = (
-            day.frame.select(inside).to_series().to_numpy() if self.names else np.zeros(len(column), bool)
-        )
+        passed = np.zeros(len(column), bool)
+        for name in self.names:
+            passed |= column.eq_missing(name).to_numpy()
         return _codes(column.is_null().to_numpy() if column.null_count() else None, passed)
 
     def __str__(self) -> str:
@@ -371,22 +385,11 @@ class _Percentile(_Ranked):
 def _percentiles(
     x: NDArray[np.float64], q: float, usable: Mask, offsets: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return a percentile of the usable numbers of each date, as numpy defines it, but exact at whole places."""
+    """Return a percentile of the usable numbers of each date; NaN where there are none."""
     y = np.where(usable, x, np.inf)
-    counts = _sums(usable, offsets)
-    found = np.full(counts.size, np.nan)
-    for k, (a, b) in enumerate(pairwise(offsets.tolist())):
-        n = int(counts[k])
-        if n:
-            # Multiplied before it is divided: 55 / 100 * 100 is not 55, and who stands on the line would miss it.
-            place = q * (n - 1) / 100.0
-            below = int(place)
-            above = min(below + 1, n - 1)
-            part = np.partition(y[a:b], above)
-            low, high, weight = part[: below + 1].max(), part[above], place - below
-            near_low = weight < 0.5
-            found[k] = low + (high - low) * weight if near_low else high - (high - low) * (1.0 - weight)
-    return found
+    counts = _sums(usable, offsets).tolist()
+    ends = pairwise(offsets.tolist())
+    return np.array([percentile(y[a:b], q, count=n) for (a, b), n in zip(ends, counts, strict=True)])
 
 
 def _sums(mask: Mask, offsets: NDArray[np.int64]) -> NDArray[np.int64]:

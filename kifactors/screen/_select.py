@@ -13,7 +13,7 @@ from kifactors._kernels import thread_count
 from kifactors.cross_section import date_offsets
 from kifactors.errors import DataError, MissingColumnError
 from kifactors.panel import KEY
-from kifactors.schema import SCORES
+from kifactors.schema import SCORES, TableLike, universe_columns
 from kifactors.scores import Scores
 from kifactors.screen._conditions import Condition, Day
 
@@ -27,7 +27,7 @@ def select(
     scores: Scores,
     condition: Condition,
     *,
-    universe: pl.DataFrame | None = None,
+    universe: TableLike | None = None,
     n_threads: int | None = None,
 ) -> pl.LazyFrame:
     """Return who passes a condition on every date, and why the others do not.
@@ -38,9 +38,9 @@ def select(
     condition : Condition
         Made from `screen.factor`, `screen.classifier` and the ready ones: `exposure`, `score`, `coverage`, `role`,
         `industry`, `market_cap`.
-    universe : polars.DataFrame, optional
+    universe : TableLike, optional
         date, asset_id and the columns a condition names that scores do not have: industry, market_cap, a traded
-        volume. One row per date and asset; what it does not have is unknown.
+        volume. One row per date and asset; what it does not have is unknown, and so is NaN.
     n_threads : int, optional
         Threads that judge; default the usable cores, or KIFACTORS_NUM_THREADS. Results do not depend on it.
 
@@ -100,39 +100,31 @@ def select(
     ) -> Iterator[pl.DataFrame]:
         del batch_size
         for found in _ahead(judged, _blocks(frame), thread_count(n_threads)):
-            if predicate is not None:
-                found = found.filter(predicate)
-            if columns is not None:
-                found = found.select(columns)
             if n_rows is not None:
+                # Of the rows that are judged, before any is filtered out: as head(n).filter(...) says.
                 found = found.head(n_rows)
                 n_rows -= found.height
-            yield found
+            if predicate is not None:
+                found = found.filter(predicate)
+            yield found if columns is None else found.select(columns)
             if n_rows == 0:
                 return
 
     return register_io_source(source, schema=schema, is_pure=True)
 
 
-def _others(condition: Condition, universe: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Return the columns that only the universe has, sorted."""
+def _others(condition: Condition, universe: TableLike | None) -> pl.DataFrame | None:
+    """Return the columns that only the universe has, sorted by date."""
     wanted = sorted(condition.columns - set(SCORES.polars))
     if not wanted:
         return None
-    absent = [name for name in wanted if universe is None or name not in universe.columns]
-    if absent:
-        where = (
-            "scores have no such column and no universe is given" if universe is None else "neither has it"
-        )
+    if universe is None:
         raise MissingColumnError(
-            f"a condition asks for {absent[0]!r}, and {where}. Pass universe= with this column."
+            f"a condition asks for {wanted[0]!r}; scores have no such column and no universe is given. Pass universe= "
+            "with this column."
         )
-    assert universe is not None  # noqa: S101
-    missing = [name for name in KEY if name not in universe.columns]
-    if missing:
-        raise MissingColumnError(f"the universe has no column {missing[0]!r}.")
-    universe = universe.select(*KEY, *wanted)
-    return universe if universe["date"].is_sorted() else universe.sort("date")
+    found = universe_columns(universe, wanted)
+    return found if found["date"].is_sorted() else found.sort("date")
 
 
 def _with(rows: pl.DataFrame, others: pl.DataFrame, condition: Condition) -> pl.DataFrame:
@@ -160,13 +152,17 @@ def _ahead(
     if threads == 1:
         yield from map(work, blocks)
         return
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         # One at once: whoever wants a few rows waits for no more.
         waiting = deque(pool.submit(work, block) for block in islice(blocks, 1))
         while waiting:
             found = waiting.popleft().result()
             waiting.extend(pool.submit(work, block) for block in islice(blocks, threads - len(waiting)))
             yield found
+    finally:
+        # Whoever has enough does not wait for the rest; it may even end in a thread of this pool.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _blocks(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
