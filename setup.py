@@ -10,7 +10,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 PACKAGE = "kifactors._kernels"
-KERNELS = ("_asof", "_cpu", "_cross_section", "_digest", "_graph", "_rank", "_ttm")
+KERNELS = ("_asof", "_cpu", "_cross_section", "_digest", "_evaluation", "_graph", "_rank", "_ttm")
 DEBUG = os.environ.get("KIFACTORS_CYTHON_DEBUG") == "1"
 BUILD = Path("build", "cython-debug" if DEBUG else "cython")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         calendar,
         cross_section,
         definition,
+        evaluation,
         graph,
         index_rules,
         pillars,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kifactors.bundle import load_bundled
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
+    from kifactors.evaluation import evaluate
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
     from kifactors.io import read_scores, read_tables, write_scores
@@ -45,6 +47,8 @@ __all__ = [
     "calendar",
     "cross_section",
     "definition",
+    "evaluate",
+    "evaluation",
     "graph",
     "index_rules",
     "ingest_sec",
@@ -70,6 +74,7 @@ _ROOM_OF = {
     "FactorDefinition": "definition",
     "Scores": "scores",
     "Tables": "schema",
+    "evaluate": "evaluation",
     "ingest_sec": "ingest",
     "load_bundled": "bundle",
     "month_ends": "calendar",

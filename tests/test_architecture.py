@@ -32,6 +32,7 @@ ROOMS = (
     "screen",
     "index_rules",
     "portfolio",
+    "evaluation",
     "sources",
     "bundle",
     "io",

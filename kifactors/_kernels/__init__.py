@@ -20,6 +20,7 @@ from kifactors._kernels.cross_section import (
     style_score,
 )
 from kifactors._kernels.digest import DigestByDay, Numbers, Texts, digest_by_day
+from kifactors._kernels.evaluation import MOST_BUCKETS, Correlated, bucket_means, correlate
 from kifactors._kernels.graph import Propagated, propagate
 from kifactors._kernels.rank import RANK_METHODS, rank
 from kifactors._kernels.ttm import NEVER, TrailingFacts, trailing_twelve_months
@@ -27,11 +28,13 @@ from kifactors._kernels.ttm import NEVER, TrailingFacts, trailing_twelve_months
 __all__ = [
     "DATE_REASONS",
     "DENSE",
+    "MOST_BUCKETS",
     "NEVER",
     "RANK_METHODS",
     "RAW",
     "SPARSE",
     "Column",
+    "Correlated",
     "DigestByDay",
     "LastVisible",
     "Numbers",
@@ -42,7 +45,9 @@ __all__ = [
     "Texts",
     "TrailingFacts",
     "available_levels",
+    "bucket_means",
     "composite_standardize",
+    "correlate",
     "day_starts",
     "digest_by_day",
     "last_visible",

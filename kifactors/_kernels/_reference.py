@@ -362,6 +362,69 @@ def _rank_score(twice: int, n: int, method: int) -> float:
     return twice / 2 / n if method == 1 else NormalDist().inv_cdf((twice / 2 - 0.375) / (n + 0.25))
 
 
+def correlate(
+    values: Floats,
+    columns: list[Floats],
+    mask: Any,
+    offsets: Any,
+    first: int,
+    last: int,
+    n_buckets: int,
+    scratch: Any,
+    ranks: Any,
+    n: Any,
+    pearson: Floats,
+    spearman: Floats,
+    buckets: Any,
+) -> None:
+    """Go through the dates with numpy's own correlation, and count for every rank and every edge."""
+    del scratch, ranks
+    for d in range(first, last):
+        s = slice(int(offsets[d]), int(offsets[d + 1]))
+        usable = ~np.isnan(values[s]) & (mask[s].astype(bool) if mask.size else True)
+        known = np.sort(values[s][usable])
+        if n_buckets and known.size >= n_buckets:
+            edges = [known[k * (known.size - 1) // n_buckets] for k in range(1, n_buckets + 1)]
+            buckets[s][usable] = 1 + np.searchsorted(edges, values[s][usable], side="left")
+        for c, column in enumerate(columns):
+            both = usable & ~np.isnan(column[s])
+            x, y = values[s][both], column[s][both]
+            n[d, c] = x.size
+            pearson[d, c] = spearman[d, c] = np.nan
+            if x.size >= 3 and x.min() < x.max() and y.min() < y.max():
+                pearson[d, c] = np.corrcoef(x, y)[0, 1]
+                spearman[d, c] = np.corrcoef(_average_ranks(x), _average_ranks(y))[0, 1]
+
+
+def _average_ranks(x: Floats) -> Floats:
+    return np.array([(x < one).sum() + ((x == one).sum() + 1) / 2 for one in x])
+
+
+def bucket_means(
+    buckets: Any,
+    columns: list[Floats],
+    weights: Floats,
+    offsets: Any,
+    first: int,
+    last: int,
+    totals: Any,
+    n: Any,
+    means: Floats,
+) -> None:
+    """Average every bucket by itself."""
+    del totals
+    w = weights if weights.size else np.ones(buckets.size)
+    for d in range(first, last):
+        s = slice(int(offsets[d]), int(offsets[d + 1]))
+        for c, column in enumerate(columns):
+            for k in range(n.shape[2]):
+                inside = (buckets[s] == k + 1) & ~np.isnan(column[s]) & (w[s] > 0.0)
+                n[d, c, k] = inside.sum()
+                means[d, c, k] = (
+                    np.average(column[s][inside], weights=w[s][inside]) if inside.any() else np.nan
+                )
+
+
 class _Known:
     """The visible facts of one metric: {(start, end): value}, and the four rules on them."""
 

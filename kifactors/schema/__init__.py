@@ -1,6 +1,6 @@
 """The tables, as data: what comes in, what goes out, and the checks at the door."""
 
-from kifactors.schema._coerce import ArrowStream, TableLike, coerce, read_file
+from kifactors.schema._coerce import ArrowStream, Given, TableLike, coerce, declared, read_file, read_given
 from kifactors.schema._content import Content, content
 from kifactors.schema._declared import Column, Rule, TableSchema
 from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES, STOCK_METRICS
@@ -20,6 +20,7 @@ __all__ = [
     "ArrowStream",
     "Column",
     "Content",
+    "Given",
     "Rule",
     "TableLike",
     "TableSchema",
@@ -27,7 +28,9 @@ __all__ = [
     "check",
     "coerce",
     "content",
+    "declared",
     "read_file",
+    "read_given",
     "universe_columns",
     "validate",
 ]

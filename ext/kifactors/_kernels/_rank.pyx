@@ -1,121 +1,20 @@
 """Ranks within each date, or within each group of a date: average ranks, percentiles, normal scores.
 
-Cost: linear. Doubles become integers that sort alike. Their distance from the smallest, cut to as many leading
-bits as two passes of counting can sort, goes before the row number; the few that share those bits are put in order
-by the whole key, many of them by the same procedure once more. Not polars: its window functions sort every date
-by comparisons after they have copied it.
+Cost: linear; see `_sorting.pxd`. Not polars: its window functions sort every date by comparisons after they have
+copied it.
 Every function trusts its caller: `kifactors._kernels` has checked types, lengths and offsets.
 """
 
 from libc.math cimport NAN, fabs, isnan, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
+
+from kifactors._kernels._sorting cimport sort_pairs, sortable
 
 cdef enum:
     AVERAGE = 0
     PERCENTILE = 1
     NORMAL = 2
-    FEW = 24            # pairs that are inserted one by one
-    WIDE_FROM = 1024    # pairs for which a digit has eleven bits, not eight
-    DIGITS = 2048       # of eleven bits
-
-
-cdef inline uint64_t sortable(double x) noexcept nogil:
-    """Return an integer that sorts like x; -0.0 counts as 0.0."""
-    cdef uint64_t bits
-    x = x + 0.0
-    memcpy(&bits, &x, sizeof(bits))
-    return bits ^ (<uint64_t>(-<int64_t>(bits >> 63)) | (<uint64_t>1 << 63))
-
-
-cdef void insert(uint64_t* pairs, Py_ssize_t n, const uint64_t* keys) noexcept nogil:
-    """Sort a few pairs by the whole key of their row."""
-    cdef Py_ssize_t i, j
-    cdef uint64_t pair, key
-    for i in range(1, n):
-        pair = pairs[i]
-        key = keys[<uint32_t>pair]
-        j = i
-        while j > 0 and keys[<uint32_t>pairs[j - 1]] > key:
-            pairs[j] = pairs[j - 1]
-            j -= 1
-        pairs[j] = pair
-
-
-cdef inline int length(uint64_t x) noexcept nogil:
-    """Return the number of bits of x."""
-    cdef int bits = 0, step = 32
-    while step:
-        if x >> step:
-            x >>= step
-            bits += step
-        step >>= 1
-    return bits + <int>(x != 0)
-
-
-cdef void sort_pairs(
-    uint64_t* pairs, uint64_t* spare, Py_ssize_t n, const uint64_t* keys, uint64_t least, uint64_t most
-) noexcept nogil:
-    """Sort pairs by the key of their row, in [least, most]; equal keys get equal upper halves."""
-    cdef uint32_t[2 * DIGITS] counts
-    cdef uint32_t *low = &counts[0]
-    cdef uint32_t *high = &counts[DIGITS]
-    cdef Py_ssize_t i, j, top
-    cdef int bits = 11 if n >= WIDE_FROM else 8, shift = max(0, length(most - least) - 2 * bits)
-    cdef uint64_t part, mask = (1 << bits) - 1
-    cdef uint32_t at_low = 0, at_high = 0, count
-    if least == most:
-        return
-    if n <= FEW:
-        insert(pairs, n, keys)
-        return
-    top = <Py_ssize_t>((most - least) >> shift >> bits)
-    memset(low, 0, (mask + 1) * sizeof(uint32_t))
-    memset(high, 0, (top + 1) * sizeof(uint32_t))
-    for i in range(n):
-        part = (keys[<uint32_t>pairs[i]] - least) >> shift
-        pairs[i] = part << 32 | <uint32_t>pairs[i]
-        low[part & mask] += 1
-        high[part >> bits] += 1
-    for i in range(<Py_ssize_t>mask + 1):
-        count = low[i]
-        low[i] = at_low
-        at_low += count
-    for i in range(top + 1):
-        count = high[i]
-        high[i] = at_high
-        at_high += count
-    for i in range(n):
-        part = (pairs[i] >> 32) & mask
-        spare[low[part]] = pairs[i]
-        low[part] += 1
-    for i in range(n):
-        part = spare[i] >> 32 >> bits
-        pairs[high[part]] = spare[i]
-        high[part] += 1
-    if shift == 0:
-        return
-    i = 0
-    while i < n:
-        j = i + 1
-        while j < n and (pairs[j] ^ pairs[i]) >> 32 == 0:
-            j += 1
-        if j - i > FEW:
-            sort_alike(&pairs[i], spare, j - i, keys)
-        elif j - i > 1:
-            insert(&pairs[i], j - i, keys)
-        i = j
-
-
-cdef void sort_alike(uint64_t* pairs, uint64_t* spare, Py_ssize_t n, const uint64_t* keys) noexcept nogil:
-    """Sort many pairs with the same leading bits: their keys differ less, so that the next bits are seen."""
-    cdef uint64_t key, least = keys[<uint32_t>pairs[0]], most = least
-    cdef Py_ssize_t i
-    for i in range(1, n):
-        key = keys[<uint32_t>pairs[i]]
-        least = min(least, key)
-        most = max(most, key)
-    sort_pairs(pairs, spare, n, keys, least, most)
 
 
 cdef void sort_by_group(

@@ -1,0 +1,29 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def correlate(
+    values: NDArray[np.float64],
+    columns: list[NDArray[np.float64]],
+    mask: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    first: int,
+    last: int,
+    n_buckets: int,
+    scratch: NDArray[np.uint64],
+    ranks: NDArray[np.float64],
+    n: NDArray[np.int64],
+    pearson: NDArray[np.float64],
+    spearman: NDArray[np.float64],
+    buckets: NDArray[np.int8],
+) -> None: ...
+def bucket_means(
+    buckets: NDArray[np.int8],
+    columns: list[NDArray[np.float64]],
+    weights: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    first: int,
+    last: int,
+    totals: NDArray[np.float64],
+    n: NDArray[np.int64],
+    means: NDArray[np.float64],
+) -> None: ...

@@ -1,0 +1,100 @@
+"""The door to the kernels of evaluation: correlations with returns, and means by quantile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kifactors._kernels._backend import kernel
+from kifactors._kernels._checks import Floats, Ints, Mask, ShapeError, floats, mask, offsets_of, typed
+from kifactors._kernels._threads import over_slices
+
+__all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate"]
+
+MOST_BUCKETS = 100
+# Columns of returns in one call; the kernel keeps a place for each.
+MOST_COLUMNS = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correlated:
+    """Correlations of values with columns of returns.
+
+    n, pearson, spearman : (dates, columns) arrays; NaN for fewer than 3 pairs or a constant side.
+    buckets : (n,) int8; 1 to the number of buckets, 0 where the value is unknown or fewer are known than buckets.
+    """
+
+    n: Ints
+    pearson: Floats
+    spearman: Floats
+    buckets: NDArray[np.int8]
+
+
+def correlate(
+    values: Floats,
+    columns: Sequence[Floats],
+    offsets: Ints,
+    *,
+    among: NDArray[np.bool_] | None = None,
+    n_buckets: int = 0,
+    n_threads: int | None = None,
+) -> Correlated:
+    """Correlate values with returns in each slice, among the rows of a mask; NaN is unknown."""
+    values = _finite(floats(values))
+    size = values.size
+    offsets = offsets_of(offsets, size)
+    returns = [_finite(floats(column, size)) for column in columns]
+    if len(returns) > MOST_COLUMNS or not 0 <= n_buckets <= MOST_BUCKETS:
+        raise ShapeError(
+            f"{len(returns)} columns and {n_buckets} buckets; at most {MOST_COLUMNS} and {MOST_BUCKETS}."
+        )
+    rows: Mask = np.empty(0, np.uint8) if among is None else mask(among, size)
+    dates, longest = offsets.size - 1, int(np.diff(offsets).max(initial=0))
+    if longest >= np.iinfo(np.int32).max:
+        raise ShapeError(f"a date has {longest} rows; at most two billion can be ranked.")
+    shape = (dates, len(returns))
+    n, pearson, spearman = np.zeros(shape, np.int64), np.full(shape, np.nan), np.full(shape, np.nan)
+    buckets = np.zeros(size if n_buckets else 0, np.int8)
+
+    def work(first: int, last: int) -> None:
+        kernel("_evaluation").correlate(
+            values, returns, rows, offsets, first, last, n_buckets, np.empty((5, longest + 1), np.uint64),
+            np.empty((2, longest + 1)), n, pearson, spearman, buckets,
+        )  # fmt: skip
+
+    over_slices(work, dates, size=2 * size * (1 + len(returns)), n_threads=n_threads)
+    return Correlated(n, pearson, spearman, buckets)
+
+
+def bucket_means(
+    buckets: NDArray[np.int8],
+    columns: Sequence[Floats],
+    offsets: Ints,
+    n_buckets: int,
+    *,
+    weights: Floats | None = None,
+    n_threads: int | None = None,
+) -> tuple[Ints, Floats]:
+    """Return (dates, columns, buckets) counts and weighted means of known returns; NaN where a bucket is empty."""
+    codes = typed(buckets, np.int8)
+    offsets = offsets_of(offsets, codes.size)
+    returns = [_finite(floats(column, codes.size)) for column in columns]
+    if len(returns) > MOST_COLUMNS or not 1 <= n_buckets <= MOST_BUCKETS or codes.max(initial=0) > n_buckets:
+        raise ShapeError(f"buckets reach {codes.max(initial=0)} of {n_buckets} in {len(returns)} columns.")
+    w = np.empty(0) if weights is None else _finite(floats(weights, codes.size))
+    shape = (offsets.size - 1, len(returns), n_buckets)
+    totals, n, means = np.empty(shape), np.zeros(shape, np.int64), np.full(shape, np.nan)
+
+    def work(first: int, last: int) -> None:
+        kernel("_evaluation").bucket_means(codes, returns, w, offsets, first, last, totals, n, means)
+
+    over_slices(work, shape[0], size=codes.size * len(returns), n_threads=n_threads)
+    return n, means
+
+
+def _finite(values: Floats) -> Floats:
+    if np.isinf(values).any():
+        row = int(np.isinf(values).argmax())
+        raise ShapeError(f"a number is infinite in row {row}; expected finite ones, NaN where unknown.")
+    return values

@@ -1,0 +1,303 @@
+"""`evaluate`: scores and prices in, an `Evaluation` out."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kifactors.errors import DataError
+from kifactors.evaluation._bootstrap import Bootstrap
+from kifactors.evaluation._evaluation import FRAMES, Evaluation
+from kifactors.evaluation._factor_returns import MARKET, factor_returns, fama_macbeth
+from kifactors.evaluation._forward import REASONS, Forward, check_horizons, dropped_rows
+from kifactors.evaluation._ic import correlate, decay_of, ic_frame, ic_summary
+from kifactors.evaluation._limits import PriceFacts, limits_of
+from kifactors.evaluation._panel import Panel, panel_of
+from kifactors.evaluation._portfolios import (
+    groupings,
+    means_of,
+    portfolio_frame,
+    portfolio_summary,
+    spread_frame,
+    spread_summary,
+)
+from kifactors.evaluation._sessions import Entry, sessions_of
+from kifactors.evaluation._stability import members_of, periods_by_year, stability_frame, stability_summary
+from kifactors.evaluation._strategies import DAYS_A_YEAR, hold, periods_of, strategy_frame, strategy_summary
+from kifactors.schema import TableLike
+from kifactors.scores import Scores
+
+__all__ = ["evaluate"]
+
+Floats = NDArray[np.float64]
+MOST_QUANTILES = 100
+
+
+def evaluate(
+    scores: Scores,
+    *,
+    prices: TableLike | None = None,
+    returns: TableLike | None = None,
+    horizons: Sequence[int] = (1, 5, 21, 63),
+    column: str = "exposure",
+    by: str | None = None,
+    universe: TableLike | None = None,
+    entry: Entry = "close",
+    delistings: TableLike | None = None,
+    quantiles: int = 5,
+    exposed_above: float = 0.0,
+    confidence: float = 0.95,
+    draws: int = 1_000,
+    seed: int = 0,
+    max_wait_days: int = 7,
+    facts: PriceFacts | None = None,
+    n_threads: int | None = None,
+) -> Evaluation:
+    """Hold scores against what was earned after them.
+
+    Parameters
+    ----------
+    scores : Scores
+    prices : table, optional
+        date, asset_id (or ticker), close, and open for `entry="open"`: one row per session and asset, adjusted for
+        splits. Its dates are the sessions. A polars or pandas frame, an Arrow table, a mapping, or a file.
+    returns : table, optional
+        date, asset_id (or ticker), return: a fraction, from the session before to this one. Exactly one of prices and
+        returns is given: neither is guessed.
+    horizons : sequence of int
+        In sessions from the entry.
+    column : str
+        What is evaluated: any column of numbers of the scores.
+    by : str, optional
+        Column of names, of scores or universe: information coefficients within each of them as well.
+    universe : table, optional
+        date, asset_id, market_cap and industry as known on that date: for cap weights, and for the regressions.
+    entry : {"close", "open"}
+        Which price of the first session strictly after the score date is paid.
+    delistings : table, optional
+        date, asset_id (or ticker), return: what became of the last price of those that end; -1 for a total loss.
+        Without it their last returns are unknown.
+    quantiles : int
+        How many portfolios by value.
+    exposed_above : float
+        Who counts as exposed: an exposure above this.
+    confidence, draws, seed : float, int, int
+        Of the bootstrap intervals (extra ``evaluation``); `draws=0` for none.
+    max_wait_days : int
+        A score date that is followed by no session in so many days has no entry.
+    facts : PriceFacts, optional
+        What only the owner of the prices knows; what is not stated is reported as such.
+    n_threads : int, optional
+        Threads; results do not depend on it.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    DataError
+        Neither or both of prices and returns are given, or a number of an input is outside its range.
+    MissingColumnError
+        A column is absent.
+    DateError
+        Scores and prices do not meet in time.
+    MissingExtraError
+        arch is not installed and `draws` is not 0.
+
+    Notes
+    -----
+    Where alphalens does otherwise: it enters at the close of the score date itself, drops a row when any of its
+    forward returns is missing and only then makes quantiles (so who is in a quantile depends on the future), clips
+    returns by a z-score of the whole sample, and tests means as if neighbouring dates were independent.
+
+    Examples
+    --------
+    Three companies, four months, and the most exposed earns most:
+
+    >>> scores = kf.AIInfrastructureExposure().compute(kf.load_bundled(), kf.month_ends("2026-05", "2026-09"))
+    >>> from datetime import date, timedelta
+    >>> days = [date(2026, 5, 29) + timedelta(k) for k in range(150)]
+    >>> assets = scores.at("2026-05-31").top(6)["asset_id"].to_list()
+    >>> prices = pl.DataFrame([(day, asset, (1.002 - 0.0002 * place) ** k)
+    ...     for k, day in enumerate(days) for place, asset in enumerate(assets)],
+    ...     schema=["date", "asset_id", "close"], orient="row")
+    >>> found = kf.evaluate(scores, prices=prices, horizons=(5,), draws=0)
+    >>> found.ic.filter(names="exposed")["spearman"][0] > 0.9
+    True
+    """
+    horizons = check_horizons(horizons)
+    if isinstance(quantiles, bool) or not isinstance(quantiles, int) or not 2 <= quantiles <= MOST_QUANTILES:
+        raise DataError(f"quantiles is {quantiles!r}; expected a whole number from 2 to {MOST_QUANTILES}.")
+    bootstrap = Bootstrap(draws=draws, confidence=confidence, seed=seed)
+    sessions = sessions_of(prices, returns, entry=entry, delistings=delistings)
+    panel = panel_of(
+        scores,
+        sessions,
+        column=column,
+        exposed_above=exposed_above,
+        universe=universe,
+        by=by,
+        max_wait_days=max_wait_days,
+    )
+    forward, period = panel.forward(horizons), panel.to_next()
+    found = correlate(panel, forward.returns, n_threads=n_threads)
+    groups = groupings(panel, quantiles)
+    means = means_of(panel, forward.returns, groups)
+    held = hold(panel, period, groups)
+    stability = stability_frame(panel, groups[0])
+    factors, summary = _factors(panel, period, column)
+    dropped, counts = _dropped(panel, horizons, forward, period)
+    main = min(range(len(horizons)), key=lambda j: abs(horizons[j] - 21))
+    return Evaluation(
+        ic=ic_frame(panel, forward, horizons, found, by, n_threads=n_threads),
+        ic_summary=ic_summary(panel, horizons, found, bootstrap),
+        decay=decay_of(panel, bootstrap, n_threads=n_threads),
+        portfolios=portfolio_frame(panel, horizons, means),
+        portfolio_summary=portfolio_summary(horizons, means),
+        spreads=spread_frame(panel, horizons, means),
+        spread_summary=spread_summary(panel, horizons, means, bootstrap),
+        strategies=strategy_frame(panel, held),
+        strategy_summary=strategy_summary(panel, held),
+        factor_returns=factors,
+        factor_summary=summary,
+        stability=stability,
+        stability_summary=stability_summary(panel, stability),
+        periods=periods_by_year(panel, horizons[main], main, found, means),
+        members=members_of(panel),
+        dropped=dropped,
+        dropped_counts=counts,
+        limits=limits_of(panel, facts or PriceFacts(), counts, column=column),
+        settings=_settings(
+            panel, scores, horizons, by, entry, quantiles, exposed_above, bootstrap, column, facts
+        ),
+    )
+
+
+def _factors(panel: Panel, period: Forward, column: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Regress period returns on the value, and on industry and size where the universe has them."""
+    rows = panel.rows.with_columns(
+        pl.Series(column, panel.values, nan_to_null=True).alias(column),
+        pl.Series("return", period.returns[0], nan_to_null=True),
+    )
+    styles = [column]
+    if panel.caps is not None:
+        rows = rows.with_columns(size=pl.col("market_cap").log())
+        styles.append("size")
+    periods = periods_of(panel)
+    ends = dict(
+        zip(
+            (panel.dates[k] for k in periods.places),
+            panel.sessions.days[periods.end].tolist(),
+            strict=True,
+        )
+    )
+    found = factor_returns(
+        rows.filter(pl.col("date").is_in(list(ends))),
+        styles,
+        industry="industry" if "industry" in rows.columns else None,
+        cap="market_cap" if panel.caps is not None else None,
+        keep_weights=False,
+    ).returns
+    frame = found.with_columns(
+        exit=pl.col("date").replace_strict(ends, return_dtype=pl.Date) if ends else pl.lit(None, pl.Date)
+    ).select(list(FRAMES["factor_returns"]))
+    tests = fama_macbeth(found).rename({"t": "t_fm"})
+    a_year = _a_year(panel)
+    market = found.filter(factor=MARKET).select("date", market="value")
+    links = [_with_market(found.filter(factor=name), market) for name in tests["factor"]]
+    summary = tests.with_columns(
+        annualized=pl.col("mean") * a_year,
+        correlation_market=pl.Series([c for c, _ in links], dtype=pl.Float64),
+        beta_market=pl.Series([b for _, b in links], dtype=pl.Float64),
+    )
+    return frame, summary.select(list(FRAMES["factor_summary"]))
+
+
+def _a_year(panel: Panel) -> float | None:
+    periods = periods_of(panel)
+    if not periods.places.size:
+        return None
+    span = (panel.sessions.days[periods.end[-1]] - panel.sessions.days[periods.begin[0]]).astype(float)
+    return float(periods.places.size / (span / DAYS_A_YEAR))
+
+
+def _with_market(factor: pl.DataFrame, market: pl.DataFrame) -> tuple[float | None, float | None]:
+    """Return correlation with the market factor and beta to it."""
+    both = factor.join(market, on="date", how="inner").select("value", "market").drop_nulls()
+    if both.height < 3:
+        return None, None
+    x, m = both["value"].to_numpy(), both["market"].to_numpy()
+    x, m = x - x.mean(), m - m.mean()
+    if not (x @ x) > 0.0 or not (m @ m) > 0.0:
+        return None, None
+    return float(x @ m / np.sqrt((x @ x) * (m @ m))), float(x @ m / (m @ m))
+
+
+def _dropped(
+    panel: Panel, horizons: Sequence[int], forward: Forward, period: Forward
+) -> tuple[pl.LazyFrame, pl.DataFrame]:
+    """Return who has no return and why, made when it is asked for, and how many."""
+    columns: list[int | None] = [*horizons, None]
+    codes = [*forward.reasons, *period.reasons]
+    counts = [
+        (horizon, REASONS[code], int(n))
+        for horizon, each in zip(columns, codes, strict=True)
+        for code, n in enumerate(np.bincount(each, minlength=len(REASONS)).tolist())
+        if code and n
+    ]
+    keys = panel.rows.select("date", "asset_id")
+    schema: dict[str, Any] = {
+        "date": pl.Date,
+        "asset_id": pl.String,
+        "horizon": pl.Int64,
+        "reason": pl.Enum(REASONS[1:]),
+    }
+    lazy = pl.LazyFrame(keys).map_batches(
+        lambda frame: dropped_rows(frame, columns, codes),
+        schema=schema,
+        # The rows are found by their places.
+        predicate_pushdown=False,
+        projection_pushdown=False,
+        slice_pushdown=False,
+    )
+    return lazy, pl.DataFrame(counts, schema=dict(FRAMES["dropped_counts"]), orient="row")
+
+
+def _settings(
+    panel: Panel,
+    scores: Scores,
+    horizons: Sequence[int],
+    by: str | None,
+    entry: str,
+    quantiles: int,
+    exposed_above: float,
+    bootstrap: Bootstrap,
+    column: str,
+    facts: PriceFacts | None,
+) -> Mapping[str, Any]:
+    return MappingProxyType(
+        {
+            "column": column,
+            "horizons": tuple(horizons),
+            "quantiles": quantiles,
+            "exposed_above": exposed_above,
+            "entry": entry,
+            "by": by,
+            "confidence": bootstrap.confidence,
+            "draws": bootstrap.draws,
+            "seed": bootstrap.seed,
+            "dates": panel.dates,
+            "first": panel.dates[0],
+            "last": panel.dates[-1],
+            "assets": panel.rows["asset_id"].n_unique(),
+            "sessions_first": panel.sessions.days[0].item(),
+            "sessions_last": panel.sessions.days[-1].item(),
+            "definition": scores.definition.fingerprint(),
+            "weightings": ("equal",) if panel.caps is None else ("equal", "cap"),
+            "source": "" if facts is None else facts.source,
+        }
+    )

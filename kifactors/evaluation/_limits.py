@@ -1,0 +1,134 @@
+"""What could be wrong, in sentences for whoever reads the result, the gravest first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from kifactors.evaluation._panel import Panel
+
+__all__ = ["PriceFacts", "limits_of"]
+
+# Fewer names say little about a cross-section, fewer dates little about time.
+FEW_NAMES, FEW_DATES = 30, 60
+# A table of real stocks loses more of them than this a year.
+FEW_ENDS = 0.005
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFacts:
+    """What only the owner of prices can say of them; None is not stated, and the report says so.
+
+    Parameters
+    ----------
+    dividends : bool, optional
+        Whether returns include dividends.
+    survivors_only : bool, optional
+        Whether stocks that were delisted are left out.
+    source : str
+        Where the prices come from.
+    """
+
+    dividends: bool | None = None
+    survivors_only: bool | None = None
+    source: str = ""
+
+
+def limits_of(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, *, column: str) -> tuple[str, ...]:
+    """Return what the reader must know before believing a number."""
+    return tuple(_sentences(panel, facts, dropped, column))
+
+
+def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: str) -> Iterator[str]:
+    exposed = np.add.reduceat(panel.exposed, panel.offsets[:-1], dtype=np.int64)
+    there = np.flatnonzero((panel.entries.sessions >= 0) & (exposed > 0))
+    if not there.size:
+        yield "Nobody is exposed on any date that has prices: there is nothing to evaluate."
+        return
+    if np.median(exposed[there]) < FEW_NAMES:
+        yield (
+            f"Few names: {exposed[there].min()} to {exposed[there].max()} are exposed on a date (median "
+            f"{np.median(exposed[there]):g}). One company can make or break every figure here."
+        )
+    if there.size < FEW_DATES:
+        first, last = (panel.dates[int(k)] for k in there[[0, -1]])
+        yield (
+            f"Short history: {there.size} score dates with exposed names and prices, {first} to {last}. Intervals are wide, "
+            "and may be too narrow."
+        )
+    yield from _survivors(panel, facts)
+    if facts.dividends is None:
+        yield "Not stated whether returns include dividends. Without them, high payers look worse than they were."
+    elif not facts.dividends:
+        yield "Returns lack dividends: high payers look worse than they were."
+    yield from _unpriced(panel)
+    unknown = np.isnan(panel.values)
+    if unknown.any():
+        yield (
+            f"{percent(unknown.mean())} of the scored rows have no known {column} and are in no figure; who is known is not "
+            "a random choice."
+        )
+    lost = dropped.filter(pl.col("reason").str.contains("exit|way"))
+    if lost.height and lost["rows"].sum():
+        yield (
+            f"{lost['rows'].sum():,} returns are missing because prices end or have holes; they are left out, as if that "
+            "said nothing of the return."
+        )
+    if panel.caps is None:
+        yield "No market caps were given: all portfolios weight names equally, small ones like large ones."
+    yield "Trading costs are in no figure; the break-even cost says how much the spread could pay."
+    yield (
+        "One factor on one history: whoever tried more variants than this must correct for all of them "
+        "(kifactors.evaluation.Trials)."
+    )
+
+
+def _survivors(panel: Panel, facts: PriceFacts) -> Iterator[str]:
+    sessions = panel.sessions
+    there = sessions.last >= 0
+    ends = there & (sessions.last < sessions.days.size - 1)
+    years = (sessions.days[-1] - sessions.days[0]).astype(float) / DAYS_A_YEAR
+    share = ends.sum() / max(1, int(there.sum()))
+    if facts.survivors_only:
+        yield "Survivors only: stocks that were delisted are not in the prices, so returns are too high."
+    elif share < FEW_ENDS * years:
+        said = (
+            "The owner says otherwise, but"
+            if facts.survivors_only is False
+            else "The prices look like survivors only:"
+        )
+        yield (
+            f"{said} {int(ends.sum())} of {int(there.sum())} stocks end before the last session in {years:.1f} years. "
+            "If the delisted are left out, returns are too high."
+        )
+    unexplained = int((ends & ~sessions.ended).sum())
+    if unexplained:
+        yield (
+            f"{unexplained} stocks end before the last session without a delisting return; what their holders got is left "
+            "out. Pass delistings=."
+        )
+
+
+def _unpriced(panel: Panel) -> Iterator[str]:
+    known = ~np.isnan(panel.values) & (panel.per_row(panel.entries.sessions) >= 0)
+    absent = known & (panel.places < 0)
+    if absent.any():
+        names = panel.rows.filter(pl.Series(absent & panel.exposed))
+        some = names.select(pl.coalesce("ticker", "asset_id")).to_series().unique().sort()
+        text = (
+            f" Exposed among them: {', '.join(some[:8])}{' ...' if len(some) > 8 else ''}."
+            if len(some)
+            else ""
+        )
+        yield (
+            f"{percent(absent.sum() / known.sum())} of the rows with a known value have no prices and are left out.{text}"
+        )
+
+
+def percent(share: float) -> str:
+    """Return a share as a person would say it: never all or nothing by rounding."""
+    if 0.0 < share < 0.005:
+        return "under 1 %"
+    return "over 99 %" if 0.995 <= share < 1.0 else f"{100.0 * share:.0f} %"

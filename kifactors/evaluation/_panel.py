@@ -1,0 +1,189 @@
+"""The rows that are evaluated: scores, what the universe adds, and what they earned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kifactors.cross_section import date_offsets
+from kifactors.errors import DataError, DateError, MissingColumnError
+from kifactors.evaluation._forward import Entries, Forward, entries_of, forward_returns
+from kifactors.evaluation._sessions import Sessions
+from kifactors.panel import KEY, attach
+from kifactors.schema import TableLike, universe_columns
+from kifactors.scores import Scores
+
+__all__ = ["Panel", "panel_of"]
+
+Floats = NDArray[np.float64]
+MONTH = 21
+MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Scored rows, sorted by date and asset_id.
+
+    Parameters
+    ----------
+    rows : polars.DataFrame
+        date, asset_id, ticker, role, coverage, and of industry, market_cap and the groups what was asked for.
+    dates : tuple of date
+        Score dates with rows.
+    offsets : (dates + 1,) array
+        Where each begins.
+    values : (n,) array
+        What is evaluated; NaN where unknown.
+    exposed : (n,) mask
+        Whose exposure is above the limit.
+    caps : (n,) array, optional
+        Market capitalisation; NaN where unknown.
+    sessions : Sessions
+    places : (n,) array
+        Column of each asset in the sessions; -1 if there is none.
+    entries : Entries
+    """
+
+    rows: pl.DataFrame
+    dates: tuple[date, ...]
+    offsets: NDArray[np.int64]
+    values: Floats
+    exposed: NDArray[np.bool_]
+    caps: Floats | None
+    sessions: Sessions
+    places: NDArray[np.intp]
+    entries: Entries
+
+    def per_row(self, of_date: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Repeat a number of each date for its rows."""
+        return np.repeat(of_date, np.diff(self.offsets))
+
+    def forward(self, horizons: Sequence[int]) -> Forward:
+        """Return what each row earned over horizons, in sessions from its entry."""
+        entry = self.entries.sessions
+        # Without an entry there is no exit; any session will do.
+        exits = [self.per_row(np.where(entry < 0, 0, entry + h)) for h in horizons]
+        return self._returns(self.per_row(entry), exits)
+
+    def to_next(self) -> Forward:
+        """Return what each row earned until the entry of the next score date that is traded later."""
+        return self._returns(self.per_row(self.entries.sessions), [self.per_row(self.next_sessions())])
+
+    def month(self, k: int) -> Floats:
+        """Return what each row earned in the k-th month of 21 sessions after its entry, from 1 on."""
+        entry = self.entries.sessions
+        begin, end = (np.where(entry < 0, -1, entry + MONTH * m) for m in (k - 1, k))
+        begin = np.where(begin < self.sessions.days.size, begin, -1)
+        return self._returns(self.per_row(begin), [self.per_row(end)]).returns[0]
+
+    def next_sessions(self) -> NDArray[np.intp]:
+        """Return of each date the entry of the next date; beyond the last session where there is none."""
+        entry = self.entries.sessions
+        never = self.sessions.days.size
+        after = np.full(entry.size, never, np.intp)
+        later = never
+        for k in range(entry.size - 1, -1, -1):
+            after[k] = later
+            later = entry[k] if entry[k] >= 0 else later
+        return after
+
+    def overlap(self, horizon: int) -> int:
+        """Return how many later dates at most are entered before the horizon of one ends."""
+        entry = self.entries.sessions[self.entries.sessions >= 0]
+        ends = np.searchsorted(entry, entry + horizon, side="left")
+        return int((ends - np.arange(entry.size) - 1).max(initial=0))
+
+    def _returns(self, entry: NDArray[np.intp], exits: list[NDArray[np.intp]]) -> Forward:
+        return forward_returns(self.sessions, self.places, entry, exits, ~np.isnan(self.values))
+
+
+def panel_of(
+    scores: Scores,
+    sessions: Sessions,
+    *,
+    column: str,
+    exposed_above: float,
+    universe: TableLike | None,
+    by: str | None,
+    max_wait_days: int,
+) -> Panel:
+    """Arrange scores for evaluation.
+
+    Raises
+    ------
+    MissingColumnError
+        `column` or `by` is in neither scores nor universe.
+    DateError
+        No score date is followed by a session: prices and scores do not meet.
+    DataError
+        `column` holds no numbers.
+    """
+    if not isinstance(scores, Scores):
+        raise DataError(f"scores is a {type(scores).__name__}; expected Scores.")
+    frame = scores.to_polars()
+    if column not in frame.columns:
+        raise MissingColumnError(f"scores have no column {column!r}; take 'exposure' or 'score', say.")
+    if not frame[column].dtype.is_float():
+        raise DataError(f"column {column!r} holds {frame[column].dtype}; expected numbers.")
+    names = ["ticker", "role", "coverage", *([by] if by in frame.columns else [])]
+    rows = frame.select(*KEY, *dict.fromkeys(names))
+    rows, caps = _with_universe(rows, universe, by)
+    offsets = date_offsets(rows)
+    dates = tuple(rows["date"].gather(offsets[:-1]).to_list())
+    entries = entries_of(dates, sessions, max_wait_days=max_wait_days)
+    if not (entries.sessions >= 0).any():
+        raise DateError(_apart(dates, sessions, max_wait_days))
+    return Panel(
+        rows=rows,
+        dates=dates,
+        offsets=offsets,
+        values=frame[column].fill_null(np.nan).to_numpy(),
+        exposed=(frame["exposure"] > exposed_above).fill_null(value=False).to_numpy(),
+        caps=caps,
+        sessions=sessions,
+        places=sessions.places(rows[sessions.names]),
+        entries=entries,
+    )
+
+
+def _with_universe(
+    rows: pl.DataFrame, universe: TableLike | None, by: str | None
+) -> tuple[pl.DataFrame, Floats | None]:
+    own = by is None or by in rows.columns
+    if universe is None:
+        if not own:
+            raise MissingColumnError(f"by={by!r} is no column of the scores. Pass universe= with it.")
+        return rows, None
+    given = universe_columns(universe, [] if own or by is None else [by], optional=("market_cap", "industry"))
+    given = given.sort(KEY)
+    twice = given.select(pl.struct(KEY).is_duplicated())
+    if twice.to_series().any():
+        row = given.row(int(twice.to_series().arg_max() or 0), named=True)
+        raise DataError(
+            f"the universe has asset {row['asset_id']!r} twice on {row['date']}; expected one row per date and asset."
+        )
+    rows = attach(rows, given.select(*KEY, *(name for name in given.columns if name not in rows.columns)))
+    if "market_cap" not in rows.columns:
+        return rows, None
+    caps = rows["market_cap"].fill_null(np.nan).to_numpy()
+    wrong = np.flatnonzero((caps <= 0.0) | np.isinf(caps))
+    if wrong.size:
+        row = rows.row(int(wrong[0]), named=True)
+        raise DataError(
+            f"universe: market_cap of {row['asset_id']!r} on {row['date']} is {row['market_cap']}; expected a finite number "
+            "above 0, null where unknown."
+        )
+    return rows, caps
+
+
+def _apart(dates: tuple[date, ...], sessions: Sessions, max_wait_days: int) -> str:
+    if not dates:
+        return "the scores have no rows."
+    span = f"{sessions.days[0]} to {sessions.days[-1]}" if sessions.days.size else "nowhere"
+    return (
+        f"no score date is followed by a session within {max_wait_days} days: scores go from {dates[0]} to {dates[-1]}, "
+        f"sessions from {span}. Check the dates."
+    )

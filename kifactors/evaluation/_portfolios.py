@@ -1,0 +1,187 @@
+"""Portfolios of equal exposure: mean forward returns by quantile, of exposed and unexposed names, and their spreads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kifactors import _kernels
+from kifactors.evaluation._bootstrap import Bootstrap
+from kifactors.evaluation._evaluation import FRAMES
+from kifactors.evaluation._hac import hac_mean, least_lag
+from kifactors.evaluation._panel import Panel
+
+__all__ = [
+    "SPREADS",
+    "Grouping",
+    "groupings",
+    "portfolio_frame",
+    "portfolio_summary",
+    "spread_frame",
+    "spread_summary",
+]
+
+Floats = NDArray[np.float64]
+# Long and short leg of each spread: highest less lowest quantile, exposed less unexposed.
+SPREADS = ("quantiles", "exposed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grouping:
+    """Who is in which portfolio.
+
+    spread : which spread its last portfolio makes with its first.
+    labels : names of the portfolios, in the order of codes 1, 2, ...
+    codes : (n,) int8 array; 0 is none.
+    """
+
+    spread: str
+    labels: tuple[str, ...]
+    codes: NDArray[np.int8]
+
+
+def groupings(panel: Panel, quantiles: int) -> list[Grouping]:
+    """Return quantiles of the values known on a date, and exposed against unexposed names.
+
+    Quantiles are those of ``pandas.qcut``: edges are percentiles interpolated linearly, and equal values share a
+    portfolio, so that some may be empty. Nobody is left out for a return that is missing later.
+    """
+    known = ~np.isnan(panel.values)
+    exposed = np.where(known, 1 + panel.exposed, 0).astype(np.int8)
+    return [
+        Grouping(
+            "quantiles",
+            tuple(str(k) for k in range(1, quantiles + 1)),
+            _kernels.correlate(panel.values, [], panel.offsets, n_buckets=quantiles).buckets,
+        ),
+        Grouping("exposed", ("unexposed", "exposed"), exposed),
+    ]
+
+
+def weightings(panel: Panel) -> list[tuple[str, Floats | None]]:
+    """Return the ways to weight, and weights."""
+    return [("equal", None), *([("cap", panel.caps)] if panel.caps is not None else [])]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Means:
+    """Means of one grouping and weighting.
+
+    n, mean : (dates, horizons, portfolios) arrays.
+    """
+
+    grouping: Grouping
+    weighting: str
+    n: NDArray[np.int64]
+    mean: Floats
+
+
+def means_of(panel: Panel, returns: Sequence[Floats], found: Sequence[Grouping]) -> list[Means]:
+    """Return mean returns of every portfolio."""
+    return [
+        Means(
+            grouping,
+            name,
+            *_kernels.bucket_means(
+                grouping.codes, returns, panel.offsets, len(grouping.labels), weights=weights
+            ),
+        )
+        for grouping in found
+        for name, weights in weightings(panel)
+    ]
+
+
+def portfolio_frame(panel: Panel, horizons: Sequence[int], means: Sequence[Means]) -> pl.DataFrame:
+    """Return a row per date, horizon, weighting and portfolio."""
+    days = np.array(panel.dates, "datetime64[D]")
+    parts = []
+    for part in means:
+        d, h, q = part.n.shape
+        parts.append(
+            pl.DataFrame(
+                {
+                    "date": np.repeat(days, h * q),
+                    "horizon": np.tile(np.repeat(np.array(horizons, np.int64), q), d),
+                    "weighting": pl.repeat(part.weighting, d * h * q, eager=True),
+                    "portfolio": list(part.grouping.labels) * (d * h),
+                    "n": part.n.ravel(),
+                    "mean": pl.Series(part.mean.ravel(), nan_to_null=True),
+                    "reason": pl.Series(np.where(part.n.ravel() == 0, "no name with a return", "")).replace(
+                        "", None
+                    ),
+                },
+                schema=dict(FRAMES["portfolios"]),
+            )
+        )
+    return pl.concat(parts)
+
+
+def portfolio_summary(horizons: Sequence[int], means: Sequence[Means]) -> pl.DataFrame:
+    """Return means through time: of the dates' means, and of all rows."""
+    rows = []
+    for part in means:
+        for j, horizon in enumerate(horizons):
+            for k, label in enumerate(part.grouping.labels):
+                n, mean = part.n[:, j, k], part.mean[:, j, k]
+                there = n > 0
+                count = int(n.sum())
+                pooled = float((n * np.where(there, mean, 0.0)).sum() / count) if count else None
+                of_means = float(mean[there].mean()) if count else None
+                # Weighted by size there is no mean of all rows: caps of different years do not compare.
+                pooled = pooled if part.weighting == "equal" else None
+                rows.append((horizon, part.weighting, label, int(there.sum()), count, of_means, pooled))
+    return pl.DataFrame(rows, schema=dict(FRAMES["portfolio_summary"]), orient="row")
+
+
+def spread_frame(panel: Panel, horizons: Sequence[int], means: Sequence[Means]) -> pl.DataFrame:
+    """Return the last portfolio less the first; null where one of them is empty."""
+    days = np.array(panel.dates, "datetime64[D]")
+    parts = [
+        pl.DataFrame(
+            {
+                "date": np.repeat(days, len(horizons)),
+                "horizon": np.tile(np.array(horizons, np.int64), days.size),
+                "weighting": pl.repeat(part.weighting, days.size * len(horizons), eager=True),
+                "spread": pl.repeat(part.grouping.spread, days.size * len(horizons), eager=True),
+                "value": pl.Series(spread_of(part).ravel(), nan_to_null=True),
+            },
+            schema=dict(FRAMES["spreads"]),
+        )
+        for part in means
+    ]
+    return pl.concat(parts)
+
+
+def spread_of(part: Means) -> Floats:
+    """Return (dates, horizons) differences of last and first portfolio."""
+    return np.asarray(part.mean[:, :, -1] - part.mean[:, :, 0], np.float64)
+
+
+def spread_summary(
+    panel: Panel, horizons: Sequence[int], means: Sequence[Means], bootstrap: Bootstrap
+) -> pl.DataFrame:
+    """Return mean, t and interval of the spreads through time."""
+    rows = []
+    for part in means:
+        values = spread_of(part)
+        for j, horizon in enumerate(horizons):
+            overlap = panel.overlap(horizon)
+            test = hac_mean(values[:, j], minimum_lag=least_lag(overlap))
+            low, high = bootstrap.interval(values[:, j], overlap=overlap)
+            rows.append(
+                (
+                    horizon,
+                    part.weighting,
+                    part.grouping.spread,
+                    test.n,
+                    test.mean,
+                    test.t,
+                    test.p,
+                    test.lag,
+                    low,
+                    high,
+                )
+            )
+    return pl.DataFrame(rows, schema=dict(FRAMES["spread_summary"]), orient="row")

@@ -1,0 +1,184 @@
+"""Portfolios held from one score date to the next: growth, drawdown, turnover and the cost that eats it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kifactors.evaluation._evaluation import FRAMES
+from kifactors.evaluation._forward import Forward
+from kifactors.evaluation._hac import hac_mean
+from kifactors.evaluation._panel import Panel
+from kifactors.evaluation._portfolios import Grouping, weightings
+
+__all__ = ["Held", "hold", "strategy_frame", "strategy_summary"]
+
+Floats = NDArray[np.float64]
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """One portfolio, or a spread of two, through the periods.
+
+    portfolio, weighting : what it is.
+    n : (periods,) names; of a spread those of both legs.
+    value : (periods,) returns; NaN where it holds nobody.
+    turnover : (periods,) one-way, at the beginning of each period, drift included; NaN on the first. Of a spread the
+        sum of both legs.
+    """
+
+    portfolio: str
+    weighting: str
+    n: NDArray[np.int64]
+    value: Floats
+    turnover: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Periods:
+    """Dates that are traded, each until the next one's entry.
+
+    places : (p,) places of the score dates.
+    begin, end : (p,) sessions.
+    """
+
+    places: NDArray[np.intp]
+    begin: NDArray[np.intp]
+    end: NDArray[np.intp]
+
+
+def periods_of(panel: Panel) -> Periods:
+    """Return the periods; of dates that are entered on one session the last one counts."""
+    entry, after = panel.entries.sessions, panel.next_sessions()
+    places = np.flatnonzero((entry >= 0) & (after > entry) & (after < panel.sessions.days.size))
+    return Periods(places, entry[places], after[places])
+
+
+def hold(panel: Panel, period: Forward, found: Sequence[Grouping]) -> list[Held]:
+    """Hold every portfolio from each entry to the next one.
+
+    Names whose return until then is unknown are left out from the beginning of the period, as nobody can say what
+    became of them; `Evaluation.dropped` lists them. Between two entries nothing is traded, so weights drift.
+    """
+    periods = periods_of(panel)
+    held = []
+    for weighting, weights in weightings(panel):
+        for grouping in found:
+            legs = _legs(panel, period, periods, grouping, weighting, weights)
+            held += [*legs, _spread(legs[-1], legs[0], grouping.spread)]
+    return held
+
+
+def _legs(
+    panel: Panel,
+    period: Forward,
+    periods: Periods,
+    grouping: Grouping,
+    weighting: str,
+    weights: Floats | None,
+) -> list[Held]:
+    q, p, assets = len(grouping.labels), periods.places.size, panel.sessions.values.shape[1]
+    n, value, turnover = np.zeros((q, p), np.int64), np.full((q, p), np.nan), np.full((q, p), np.nan)
+    drifted = np.zeros((q, assets))
+    r = period.returns[0]
+    for k, place in enumerate(periods.places.tolist()):
+        rows = slice(int(panel.offsets[place]), int(panel.offsets[place + 1]))
+        usable = (grouping.codes[rows] > 0) & ~np.isnan(r[rows])
+        if weights is not None:
+            usable &= weights[rows] > 0.0
+        code, column = grouping.codes[rows][usable].astype(np.intp) - 1, panel.places[rows][usable]
+        w = np.ones(code.size) if weights is None else weights[rows][usable]
+        n[:, k] = np.bincount(code, minlength=q)
+        total = np.bincount(code, w, minlength=q)
+        target = np.zeros((q, assets))
+        target[code, column] = w / total[code]
+        earned = np.bincount(code, w / total[code] * r[rows][usable], minlength=q)
+        there = n[:, k] > 0
+        value[there, k] = earned[there]
+        if k:
+            # Who held nobody before buys everything: half of the difference would be half of that.
+            before = drifted.sum(axis=1) > 0.0
+            both = there & before
+            turnover[both, k] = 0.5 * np.abs(target[both] - drifted[both]).sum(axis=1)
+        drifted = target
+        drifted[code, column] *= 1.0 + r[rows][usable]
+        grown = drifted.sum(axis=1, keepdims=True)
+        drifted /= np.where(grown > 0.0, grown, 1.0)
+    return [Held(label, weighting, n[i], value[i], turnover[i]) for i, label in enumerate(grouping.labels)]
+
+
+def _spread(long: Held, short: Held, name: str) -> Held:
+    label = "quantile spread" if name == "quantiles" else f"{name} spread"
+    return Held(
+        label, long.weighting, long.n + short.n, long.value - short.value, long.turnover + short.turnover
+    )
+
+
+def strategy_frame(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
+    """Return a row per period and portfolio; a period without names earns nothing and is null."""
+    periods = periods_of(panel)
+    days = np.array(panel.dates, "datetime64[D]")[periods.places]
+    exits = panel.sessions.days[periods.end]
+    parts = []
+    for one in held:
+        growth = growth_of(one)
+        parts.append(
+            pl.DataFrame(
+                {
+                    "date": days,
+                    "exit": exits,
+                    "weighting": pl.repeat(one.weighting, days.size, eager=True),
+                    "portfolio": pl.repeat(one.portfolio, days.size, eager=True),
+                    "n": one.n,
+                    "value": pl.Series(one.value, nan_to_null=True),
+                    "cumulative": growth - 1.0,
+                    "drawdown": _drawdown(growth),
+                    "turnover": pl.Series(one.turnover, nan_to_null=True),
+                },
+                schema=dict(FRAMES["strategies"]),
+            )
+        )
+    return pl.concat(parts)
+
+
+def growth_of(one: Held) -> Floats:
+    """Return what 1 became by the end of each period, reinvested; a spread's is that of 1 beside both legs."""
+    return np.asarray(np.cumprod(1.0 + np.nan_to_num(one.value, nan=0.0)), np.float64)
+
+
+def _drawdown(growth: Floats) -> Floats:
+    return np.asarray(growth / np.maximum(np.maximum.accumulate(growth), 1.0) - 1.0, np.float64)
+
+
+def strategy_summary(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
+    """Return growth a year, volatility, Sharpe ratio (of returns, no cash rate), drawdown, turnover, break-even cost."""
+    periods = periods_of(panel)
+    days = panel.sessions.days
+    a_year = np.nan
+    if periods.places.size:
+        span = (days[periods.end[-1]] - days[periods.begin[0]]).astype(float) / DAYS_A_YEAR
+        a_year = periods.places.size / span
+    rows = []
+    for one in held:
+        known = one.value[~np.isnan(one.value)]
+        test = hac_mean(known)
+        few = known.size < 2
+        mean = float(known.mean()) if known.size else np.nan
+        std = float(known.std(ddof=1)) if not few else np.nan
+        turnover = one.turnover[~np.isnan(one.turnover)]
+        traded = float(turnover.mean()) if turnover.size else np.nan
+        growth = growth_of(one)
+        rows.append(
+            (
+                one.weighting, one.portfolio, known.size, mean, mean * a_year, std * np.sqrt(a_year),
+                mean / std * np.sqrt(a_year) if std > 0.0 else np.nan,
+                float(_drawdown(growth).min(initial=0.0)) if known.size else np.nan, traded,
+                # Buying and selling cost alike: a one-way turnover of 1 sells and buys everything, twice its value.
+                mean / (2.0 * traded) if traded > 0.0 else np.nan, test.t,
+            )
+        )  # fmt: skip
+    frame = pl.DataFrame(rows, schema=dict(FRAMES["strategy_summary"]), orient="row")
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None))

@@ -1,0 +1,210 @@
+"""Correlations and quantile means against the slow twin, scipy, pandas and alphalens."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from kifactors._kernels import ShapeError, bucket_means, correlate
+from kifactors._kernels._backend import REFERENCE, using
+
+EXACT = {"rtol": 0.0, "atol": 1e-12}
+numbers = st.one_of(
+    st.just(math.nan), st.integers(-4, 4).map(float), st.floats(-1e6, 1e6, allow_subnormal=False)
+)
+
+
+@st.composite
+def panels(draw):
+    sizes = draw(st.lists(st.integers(0, 12), min_size=1, max_size=5))
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    n = int(offsets[-1])
+    column = st.lists(numbers, min_size=n, max_size=n).map(lambda rows: np.array(rows, np.float64))
+    columns = draw(st.lists(column, min_size=0, max_size=3))
+    among = draw(
+        st.none() | st.lists(st.booleans(), min_size=n, max_size=n).map(lambda rows: np.array(rows, bool))
+    )
+    return draw(column), columns, offsets, among, draw(st.integers(0, 6))
+
+
+@settings(max_examples=500, deadline=None)
+@given(panels())
+def test_every_number_is_that_of_the_slow_twin(panel):
+    values, columns, offsets, among, q = panel
+    found = correlate(values, columns, offsets, among=among, n_buckets=q)
+    with using(REFERENCE):
+        slow = correlate(values, columns, offsets, among=among, n_buckets=q)
+    np.testing.assert_array_equal(found.n, slow.n)
+    np.testing.assert_array_equal(found.buckets, slow.buckets)
+    np.testing.assert_allclose(found.spearman, slow.spearman, **EXACT)
+    # Of numbers of very different sizes the correlation itself is uncertain by this much.
+    np.testing.assert_allclose(found.pearson, slow.pearson, rtol=0.0, atol=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(panels(), st.booleans())
+def test_means_are_those_of_the_slow_twin(panel, weighted):
+    values, columns, offsets, among, q = panel
+    q = max(q, 2)
+    codes = correlate(values, [], offsets, among=among, n_buckets=q).buckets
+    weights = np.abs(values) if weighted else None
+    n, means = bucket_means(codes, columns, offsets, q, weights=weights)
+    with using(REFERENCE):
+        slow_n, slow = bucket_means(codes, columns, offsets, q, weights=weights)
+    np.testing.assert_array_equal(n, slow_n)
+    np.testing.assert_allclose(means, slow, rtol=1e-12, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Forty dates of 97 names with ties and holes, and two columns of returns."""
+    rng = np.random.default_rng(7)
+    offsets = np.arange(0, 41 * 97, 97, dtype=np.int64)
+    x = np.round(rng.standard_normal(offsets[-1]), 1)
+    y = 0.02 * rng.standard_normal(x.size) + 0.003 * x
+    z = np.round(y, 2)
+    for column in (x, y, z):
+        column[rng.random(x.size) < 0.05] = np.nan
+    return x, [y, z], offsets
+
+
+def test_scipy_says_the_same(world):
+    x, columns, offsets = world
+    found = correlate(x, columns, offsets)
+    for d in range(40):
+        s = slice(offsets[d], offsets[d + 1])
+        for c, y in enumerate(columns):
+            both = ~np.isnan(x[s]) & ~np.isnan(y[s])
+            assert found.n[d, c] == both.sum()
+            assert found.pearson[d, c] == pytest.approx(stats.pearsonr(x[s][both], y[s][both])[0], abs=1e-12)
+            assert found.spearman[d, c] == pytest.approx(
+                stats.spearmanr(x[s][both], y[s][both])[0], abs=1e-12
+            )
+
+
+@pytest.mark.parametrize("q", [2, 3, 5, 10])
+@pytest.mark.parametrize("n", [11, 50, 97])
+def test_quantiles_are_those_of_pandas(q, n):
+    x = np.random.default_rng(n).standard_normal(n)
+    found = correlate(x, [], np.array([0, n]), n_buckets=q).buckets
+    np.testing.assert_array_equal(found, pd.qcut(pd.Series(x), q, labels=False) + 1)
+
+
+def test_equal_values_share_a_quantile_and_some_may_be_empty():
+    x = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 1.0])
+    found = correlate(x, [], np.array([0, 8]), n_buckets=4).buckets
+    # Edges are 0, 0, 0.125 and 1.
+    assert found.tolist() == [1, 1, 1, 1, 1, 1, 4, 4]
+
+
+def test_who_stands_on_an_edge_is_in_the_lower_quantile():
+    # Of 11 values the edges of 10 quantiles are the values themselves.
+    found = correlate(np.arange(11.0), [], np.array([0, 11]), n_buckets=10).buckets
+    assert found.tolist() == [1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([], []),
+        ([1.0], [1.0]),
+        ([1.0, 2.0], [1.0, 2.0]),
+        ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]),
+        ([1.0, 2.0, 3.0], [1.0, 1.0, 1.0]),
+        ([math.nan] * 4, [1.0, 2.0, 3.0, 4.0]),
+        ([1.0, 2.0, 3.0, 4.0], [math.nan] * 4),
+        ([1.0, 2.0, 2.0, math.nan], [math.nan, 1.0, 2.0, 3.0]),
+        ([0.0, -0.0, 0.0], [1.0, 2.0, 3.0]),
+        ([1.0, 2.0, 3.0], [0.0, 1e-200, 3e-200]),
+    ],
+)
+def test_what_has_no_correlation_is_unknown(x, y):
+    offsets = np.array([0, len(x)], np.int64)
+    found = correlate(np.array(x, np.float64), [np.array(y, np.float64)], offsets, n_buckets=5)
+    assert np.isnan(found.pearson).all()
+    assert found.buckets.tolist() == [0] * len(x)
+
+
+def test_fewer_names_than_quantiles_are_in_none():
+    x = np.array([1.0, 2.0, math.nan, 3.0, 4.0])
+    assert correlate(x, [], np.array([0, 5]), n_buckets=5).buckets.tolist() == [0] * 5
+    assert correlate(x, [], np.array([0, 5]), n_buckets=4).buckets.tolist() == [1, 2, 0, 3, 4]
+
+
+def test_threads_change_nothing():
+    rng = np.random.default_rng(3)
+    offsets = np.arange(0, 301_000, 1000, dtype=np.int64)
+    x, y = rng.standard_normal((2, offsets[-1]))
+    one, four = (correlate(x, [y], offsets, n_buckets=5, n_threads=k) for k in (1, 4))
+    for name in ("n", "pearson", "spearman", "buckets"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(four, name))
+    means = [bucket_means(one.buckets, [y], offsets, 5, n_threads=k)[1] for k in (1, 4)]
+    np.testing.assert_array_equal(*means)
+
+
+def test_a_perfect_ranking_is_one_exactly():
+    x = np.random.default_rng(1).standard_normal(5000)
+    found = correlate(x, [np.exp(x), -x], np.array([0, 5000]))
+    assert found.spearman.tolist() == [[1.0, -1.0]]
+    assert found.pearson[0, 1] == -1.0
+
+
+def test_large_means_cost_no_digits():
+    x = np.random.default_rng(1).standard_normal(1000)
+    y = np.random.default_rng(2).standard_normal(1000)
+    near, far = (correlate(x, [y + level], np.array([0, 1000])).pearson[0, 0] for level in (0.0, 1e6))
+    assert near == pytest.approx(far, abs=1e-9)
+
+
+@pytest.mark.parametrize("place", ["values", "column", "weights"])
+def test_infinite_numbers_are_refused(place):
+    good, bad, offsets = np.arange(4.0), np.array([0.0, math.inf, 1.0, 2.0]), np.array([0, 4])
+    calls = {
+        "values": lambda: correlate(bad, [good], offsets),
+        "column": lambda: correlate(good, [bad], offsets),
+        "weights": lambda: bucket_means(np.ones(4, np.int8), [good], offsets, 1, weights=bad),
+    }
+    with pytest.raises(ShapeError, match="infinite in row 1"):
+        calls[place]()
+
+
+def test_wrong_shapes_are_refused():
+    x = np.arange(4.0)
+    with pytest.raises(ShapeError):
+        correlate(x, [x[:3]], np.array([0, 4]))
+    with pytest.raises(ShapeError):
+        correlate(x, [x], np.array([0, 3]))
+    with pytest.raises(ShapeError):
+        correlate(x, [x], np.array([0, 4]), n_buckets=101)
+    with pytest.raises(ShapeError):
+        bucket_means(np.array([1, 2, 3, 0], np.int8), [x], np.array([0, 4]), 2)
+
+
+@pytest.mark.portfolio
+@pytest.mark.filterwarnings("ignore")
+def test_alphalens_says_the_same():
+    """Its information coefficient and its quantile means, on one clean frame of 60 dates and 80 names."""
+    performance = pytest.importorskip("alphalens.performance", reason="needs alphalens-reloaded")
+    utils = pytest.importorskip("alphalens.utils", reason="needs alphalens-reloaded")
+    rng = np.random.default_rng(11)
+    dates, assets = pd.bdate_range("2024-01-01", periods=70), [f"a{k:02}" for k in range(80)]
+    prices = pd.DataFrame(100 * np.exp(0.01 * rng.standard_normal((70, 80)).cumsum(axis=0)), dates, assets)
+    index = pd.MultiIndex.from_product([dates[:60], assets], names=["date", "asset"])
+    factor = pd.Series(rng.standard_normal(len(index)), index)
+    clean = utils.get_clean_factor_and_forward_returns(
+        factor, prices, periods=(1, 5), quantiles=5, filter_zscore=None, max_loss=0.0
+    )
+    x, offsets = clean["factor"].to_numpy(), np.arange(0, 60 * 80 + 1, 80)
+    returns = [clean[name].to_numpy() for name in ("1D", "5D")]
+    found = correlate(x, returns, offsets, n_buckets=5)
+    np.testing.assert_allclose(
+        found.spearman, performance.factor_information_coefficient(clean).to_numpy(), **EXACT
+    )
+    np.testing.assert_array_equal(found.buckets, clean["factor_quantile"])
+    means, _ = performance.mean_return_by_quantile(clean, by_date=True, demeaned=False)
+    theirs = means.unstack("factor_quantile").to_numpy().reshape(60, 2, 5)
+    np.testing.assert_allclose(bucket_means(found.buckets, returns, offsets, 5)[1], theirs, **EXACT)
