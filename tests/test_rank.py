@@ -69,7 +69,7 @@ def test_ranks_equal_scipy(size, kind):
         "binades": np.exp(rng.uniform(-700, 700, size)) * rng.choice([-1, 1], size),
         "constant": np.full(size, -1e12),
     }[kind]
-    assert np.array_equal(_kernels.rank(x, np.array([0, size])), stats.rankdata(x))
+    assert np.array_equal(_kernels.rank(x, np.array([0, size])), rankdata(x))
 
 
 def test_normal_scores_are_those_of_the_inverse_normal():
@@ -133,3 +133,27 @@ def test_an_unknown_method_is_refused():
         rank(panel([1.0]), "x", method="dense")
     with pytest.raises(kf.KifactorsError, match="expected one of average"):
         _kernels.rank(np.ones(1), np.array([0, 1]), method="dense")
+
+
+@pytest.mark.parametrize("n", [24, 25, 33, 100, 1000, 4096, 8192, 8193, 20_000])
+@pytest.mark.parametrize(
+    "kind", ["normal", "ties", "zeros", "outlier", "near", "huge", "tiny", "cauchy", "crowds", "sorted"]
+)
+def test_every_shape_of_numbers_is_put_in_order(n, kind):
+    """Each way of sorting: equal intervals, crowded ones, neighbours that a distance cannot tell apart, leading bits."""
+    rankdata = pytest.importorskip("scipy.stats", reason="ranks are held against scipy's").rankdata
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal(n)
+    x = {
+        "normal": x,
+        "ties": np.round(x, 1),
+        "zeros": np.where(rng.random(n) < 0.7, 0.0, np.abs(x)),
+        "outlier": np.where(np.arange(n) == n // 2, 1e300, x),
+        "near": 1.0 + rng.integers(0, 3 * n, n) * 2.0**-52 + np.where(np.arange(n) == 0, 1e6, 0.0),
+        "huge": x * 1e308,
+        "tiny": x * 5e-324 * 1e3,
+        "cauchy": rng.standard_cauchy(n),
+        "crowds": rng.integers(0, 3, n) + 1e-9 * x,
+        "sorted": np.sort(x),
+    }[kind]
+    np.testing.assert_array_equal(_kernels.rank(x, np.array([0, n])), rankdata(x))

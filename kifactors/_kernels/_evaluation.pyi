@@ -10,7 +10,7 @@ def correlate(
     last: int,
     n_buckets: int,
     scratch: NDArray[np.uint64],
-    ranks: NDArray[np.float64],
+    numbers: NDArray[np.float64],
     n: NDArray[np.int64],
     pearson: NDArray[np.float64],
     spearman: NDArray[np.float64],

@@ -371,14 +371,14 @@ def correlate(
     last: int,
     n_buckets: int,
     scratch: Any,
-    ranks: Any,
+    numbers: Any,
     n: Any,
     pearson: Floats,
     spearman: Floats,
     buckets: Any,
 ) -> None:
     """Go through the dates with numpy's own correlation, and count for every rank and every edge."""
-    del scratch, ranks
+    del scratch, numbers
     for d in range(first, last):
         s = slice(int(offsets[d]), int(offsets[d + 1]))
         usable = ~np.isnan(values[s]) & (mask[s].astype(bool) if mask.size else True)

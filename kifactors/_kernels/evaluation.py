@@ -60,7 +60,7 @@ def correlate(
     def work(first: int, last: int) -> None:
         kernel("_evaluation").correlate(
             values, returns, rows, offsets, first, last, n_buckets, np.empty((5, longest + 1), np.uint64),
-            np.empty((2, longest + 1)), n, pearson, spearman, buckets,
+            np.empty((4, longest + 1)), n, pearson, spearman, buckets,
         )  # fmt: skip
 
     over_slices(work, dates, size=2 * size * (1 + len(returns)), n_threads=n_threads)

@@ -8,10 +8,11 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from kifactors.evaluation import Evaluation
 from kifactors.portfolio import PortfolioExposure
 from kifactors.scores import Scores
 
-__all__ = ["chosen", "contributions", "history", "least_width", "ranking", "totals"]
+__all__ = ["chosen", "contributions", "figures", "history", "least_width", "ranking", "totals"]
 
 UNKNOWN = "unknown"
 ROLES = ("pioneer", "tool_supplier", "both", "index_only")
@@ -148,6 +149,28 @@ def contributions(found: PortfolioExposure, *, top: int) -> Table:
             *(UNKNOWN if row[name] is None else f"{row[name]:.3f}" for name in numbers),
         )
     return table
+
+
+def figures(found: Evaluation) -> Table:
+    """Return the main figures of an evaluation."""
+    settings = found.settings
+    table = _table(
+        f"{settings['column']} against returns, scores of {settings['first']} to {settings['last']}"
+    )
+    for name in ("", "value", "interval", "t"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+    table.add_column("of")
+    for row in found.summary().iter_rows(named=True):
+        interval = "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
+        t = "" if row["t"] is None else f"{row['t']:+.2f}"
+        table.add_row(row["metric"], _figure(row["value"]), interval, t, row["note"])
+    return table
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if abs(value) >= 10.0 or value == round(value) else f"{value:+.3f}"
 
 
 def least_width(table: Table) -> int:

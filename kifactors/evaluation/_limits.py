@@ -67,8 +67,8 @@ def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: s
     unknown = np.isnan(panel.values)
     if unknown.any():
         yield (
-            f"{percent(unknown.mean())} of the scored rows have no known {column} and are in no figure; who is known is not "
-            "a random choice."
+            f"No known {column}: {percent(unknown.mean())} of the scored rows are in no figure, and who is known is not a "
+            "random choice."
         )
     lost = dropped.filter(pl.col("reason").str.contains("exit|way"))
     if lost.height and lost["rows"].sum():
@@ -123,7 +123,7 @@ def _unpriced(panel: Panel) -> Iterator[str]:
             else ""
         )
         yield (
-            f"{percent(absent.sum() / known.sum())} of the rows with a known value have no prices and are left out.{text}"
+            f"No prices: {percent(absent.sum() / known.sum())} of the rows with a known value are left out.{text}"
         )
 
 

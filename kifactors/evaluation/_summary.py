@@ -30,11 +30,11 @@ def _rows(evaluation: "Evaluation") -> Iterator[tuple[object, ...]]:
     rank = evaluation.ic_summary.filter(method="spearman")
     for row in rank.iter_rows(named=True):
         note = f"{row['names']}, {row['dates']} dates, Newey-West lag {row['lag']}"
-        yield f"rank IC, {row['horizon']} sessions", row["mean"], row["low"], row["high"], row["t_hac"], note
+        yield f"rank IC, {sessions(row['horizon'])}", row["mean"], row["low"], row["high"], row["t_hac"], note
     for row in evaluation.spread_summary.iter_rows(named=True):
         legs = "top less bottom quantile" if row["spread"] == "quantiles" else "exposed less unexposed"
         note = f"{legs}, {row['weighting']} weights, {row['dates']} dates"
-        yield f"spread, {row['horizon']} sessions", row["mean"], row["low"], row["high"], row["t_hac"], note
+        yield f"spread, {sessions(row['horizon'])}", row["mean"], row["low"], row["high"], row["t_hac"], note
     factor = evaluation.factor_summary.filter(pl.col("factor") == evaluation.settings["column"])
     for row in factor.iter_rows(named=True):
         note = f"cross-sectional regressions, {row['periods']} periods"
@@ -42,3 +42,8 @@ def _rows(evaluation: "Evaluation") -> Iterator[tuple[object, ...]]:
     once = evaluation.stability_summary.row(0, named=True)
     yield "rank autocorrelation", once["rank_autocorrelation"], None, None, None, "mean, date to date"
     yield "half-life of a lead in rank", once["half_life_days"], None, None, None, "days"
+
+
+def sessions(horizon: int) -> str:
+    """Return a horizon in words."""
+    return "1 session" if horizon == 1 else f"{horizon} sessions"

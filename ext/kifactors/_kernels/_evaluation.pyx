@@ -9,7 +9,7 @@ Every function trusts its caller: `kifactors._kernels` has checked types, length
 from libc.math cimport NAN, isnan, sqrt
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from kifactors._kernels._sorting cimport sort_pairs, sortable
+from kifactors._kernels._sorting cimport sort_values, sortable
 
 cdef enum:
     FEWEST = 3          # pairs that have a correlation
@@ -21,65 +21,79 @@ cdef inline bint tied(uint64_t a, uint64_t b, const uint64_t* keys) noexcept nog
     return (a ^ b) >> 32 == 0 and keys[<uint32_t>a] == keys[<uint32_t>b]
 
 
-cdef void centred_ranks(
+cdef double centred_ranks(
     const uint64_t* pairs, Py_ssize_t n, const uint64_t* keys, double* out
 ) noexcept nogil:
-    """Write twice the average rank less its mean, n + 1, at the place of each row: whole numbers."""
+    """Write twice the average rank less its mean, n + 1, at the place of each row, and return the sum of squares.
+
+    All of them are whole numbers, so that sums are exact (below 2**53, for up to 100,000 names) in any order.
+    """
     cdef Py_ssize_t i = 0, j, k
-    cdef double value
+    cdef double value, squares = 0.0
     while i < n:
         j = i + 1
         while j < n and tied(pairs[j], pairs[j - 1], keys):
             j += 1
         # Ranks i + 1 to j: twice their mean is i + 1 + j.
         value = <double>(i + j - n)
+        squares += (j - i) * (value * value)
         for k in range(i, j):
             out[<uint32_t>pairs[k]] = value
         i = j
+    return squares
 
 
 cdef void buckets_of(
     const uint64_t* pairs, Py_ssize_t n, const uint64_t* keys, Py_ssize_t q, int8_t* out
 ) noexcept nogil:
     """Write 1 to q: the first whose edge, the percentile k / q, is not below the value. Equal values share one."""
-    cdef Py_ssize_t i = 0, j, k = 1, m
+    cdef Py_ssize_t i = 0, j, k = 1, m, edge = (n - 1) // q
     while i < n:
         j = i + 1
         while j < n and tied(pairs[j], pairs[j - 1], keys):
             j += 1
         # The edge lies at the place k (n - 1) / q or above it, and below the next one.
-        while i > k * (n - 1) // q:
+        while i > edge:
             k += 1
+            edge = k * (n - 1) // q
         for m in range(i, j):
             out[<uint32_t>pairs[m]] = <int8_t>k
         i = j
 
 
-cdef double correlation(
-    const uint64_t* pairs, Py_ssize_t n, const double* x, const double* y, bint centred
-) noexcept nogil:
-    """Return Pearson's correlation of the rows of some pairs; neither side is constant."""
-    cdef Py_ssize_t i, row
-    cdef double mean_x = 0.0, mean_y = 0.0, xx = 0.0, yy = 0.0, xy = 0.0, dx, dy, found
-    if not centred:
-        for i in range(n):
-            row = <uint32_t>pairs[i]
-            mean_x += x[row]
-            mean_y += y[row]
-        mean_x /= n
-        mean_y /= n
-    for i in range(n):
-        row = <uint32_t>pairs[i]
-        dx = x[row] - mean_x
-        dy = y[row] - mean_y
-        xx += dx * dx
-        yy += dy * dy
-        xy += dx * dy
+cdef double total(const double* x, Py_ssize_t n) noexcept nogil:
+    """Add up in four strands, always the same ones."""
+    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
+    cdef Py_ssize_t i
+    for i in range(0, n - 3, 4):
+        a += x[i]
+        b += x[i + 1]
+        c += x[i + 2]
+        d += x[i + 3]
+    for i in range(n - n % 4, n):
+        a += x[i]
+    return (a + b) + (c + d)
+
+
+cdef double product(const double* x, double mean_x, const double* y, double mean_y, Py_ssize_t n) noexcept nogil:
+    """Add up the products of the deviations in four strands."""
+    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
+    cdef Py_ssize_t i
+    for i in range(0, n - 3, 4):
+        a += (x[i] - mean_x) * (y[i] - mean_y)
+        b += (x[i + 1] - mean_x) * (y[i + 1] - mean_y)
+        c += (x[i + 2] - mean_x) * (y[i + 2] - mean_y)
+        d += (x[i + 3] - mean_x) * (y[i + 3] - mean_y)
+    for i in range(n - n % 4, n):
+        a += (x[i] - mean_x) * (y[i] - mean_y)
+    return (a + b) + (c + d)
+
+
+cdef double ratio(double xy, double xx, double yy) noexcept nogil:
+    """Return a correlation; NaN where numbers are so small that their squares vanish."""
     if not xx * yy > 0.0:
-        # Numbers so small that their squares vanish.
         return NAN
-    found = xy / sqrt(xx) / sqrt(yy)
-    return max(-1.0, min(1.0, found))
+    return max(-1.0, min(1.0, xy / sqrt(xx) / sqrt(yy)))
 
 
 def correlate(
@@ -91,7 +105,7 @@ def correlate(
     Py_ssize_t last,
     Py_ssize_t n_buckets,
     uint64_t[:, ::1] scratch not None,
-    double[:, ::1] ranks not None,
+    double[:, ::1] numbers not None,
     int64_t[:, ::1] n not None,
     double[:, ::1] pearson not None,
     double[:, ::1] spearman not None,
@@ -99,10 +113,11 @@ def correlate(
 ):
     """Correlate values with each column over the rows where both are known, date by date.
 
-    mask chooses rows, empty: all of them. n_buckets 0: buckets is not written. scratch has five rows and ranks two, as
-    long as the longest date.
+    mask chooses rows, empty: all of them. n_buckets 0: buckets is not written. scratch has five rows and numbers four,
+    as long as the longest date.
     """
     cdef const double* returns[COLUMNS]
+    cdef const double *y
     cdef const double[::1] view
     cdef Py_ssize_t d, c, a, i, row, known, kept, n_columns = len(columns)
     cdef uint64_t key, least, most
@@ -111,9 +126,12 @@ def correlate(
     cdef uint64_t *spare = &scratch[2, 0]
     cdef uint64_t *y_keys = &scratch[3, 0]
     cdef uint64_t *y_pairs = &scratch[4, 0]
-    cdef double *x_ranks = &ranks[0, 0]
-    cdef double *y_ranks = &ranks[1, 0]
-    cdef bint masked = mask.shape[0] > 0, whole
+    cdef double *x_ranks = &numbers[0, 0]
+    cdef double *y_ranks = &numbers[1, 0]
+    cdef double *x_kept = &numbers[2, 0]
+    cdef double *y_kept = &numbers[3, 0]
+    cdef double mean_x, mean_y, xy, x_squares = 0.0, y_squares
+    cdef bint masked = mask.shape[0] > 0, whole, constant
     for c in range(n_columns):
         view = columns[c]
         returns[c] = &view[0] if view.shape[0] else NULL
@@ -132,41 +150,61 @@ def correlate(
                 x_keys[i] = key
                 x_pairs[known] = i
                 known += 1
-            if known:
-                sort_pairs(x_pairs, spare, known, x_keys, least, most)
-                if known >= n_buckets > 0:
-                    buckets_of(x_pairs, known, x_keys, n_buckets, &buckets[a])
+            for c in range(n_columns):
+                n[d, c] = 0
+                pearson[d, c] = NAN
+                spearman[d, c] = NAN
+            if known == 0:
+                continue
+            sort_values(x_pairs, spare, known, x_keys, &values[a], least, most)
+            if known >= n_buckets > 0:
+                buckets_of(x_pairs, known, x_keys, n_buckets, &buckets[a])
+            constant = least == most
             whole = False
             for c in range(n_columns):
+                y = returns[c] + a
                 kept = 0
                 least = ~<uint64_t>0
                 most = 0
-                for i in range(known):
-                    row = <uint32_t>x_pairs[i]
-                    if isnan(returns[c][a + row]):
+                # In the order of rows, which is that of memory.
+                for i in range(offsets[d + 1] - a):
+                    if isnan(y[i]) or isnan(values[a + i]) or (masked and not mask[a + i]):
                         continue
-                    key = sortable(returns[c][a + row])
+                    key = sortable(y[i])
                     least = min(least, key)
                     most = max(most, key)
-                    y_keys[row] = key
-                    # In the order of the values, so that their ranks can be read off.
-                    spare[kept] = x_pairs[i]
+                    y_keys[i] = key
+                    y_pairs[kept] = i
+                    x_kept[kept] = values[a + i]
+                    y_kept[kept] = y[i]
                     kept += 1
                 n[d, c] = kept
-                pearson[d, c] = NAN
-                spearman[d, c] = NAN
-                if kept < FEWEST or least == most or (
-                        x_keys[<uint32_t>spare[0]] == x_keys[<uint32_t>spare[kept - 1]]):
+                if kept < FEWEST or least == most or constant:
                     continue
                 if not (whole and kept == known):
-                    centred_ranks(spare, kept, x_keys, x_ranks)
+                    i = 0
+                    for row in range(known):
+                        if not isnan(y[<uint32_t>x_pairs[row]]):
+                            spare[i] = x_pairs[row]
+                            i += 1
+                    if x_keys[<uint32_t>spare[0]] == x_keys[<uint32_t>spare[kept - 1]]:
+                        continue
+                    x_squares = centred_ranks(spare, kept, x_keys, x_ranks)
                     whole = kept == known
+                mean_x = total(x_kept, kept) / kept
+                mean_y = total(y_kept, kept) / kept
+                pearson[d, c] = ratio(
+                    product(x_kept, mean_x, y_kept, mean_y, kept),
+                    product(x_kept, mean_x, x_kept, mean_x, kept),
+                    product(y_kept, mean_y, y_kept, mean_y, kept),
+                )
+                sort_values(y_pairs, spare, kept, y_keys, y, least, most)
+                y_squares = centred_ranks(y_pairs, kept, y_keys, y_ranks)
+                xy = 0.0
                 for i in range(kept):
-                    y_pairs[i] = <uint32_t>spare[i]
-                pearson[d, c] = correlation(y_pairs, kept, &values[a], returns[c] + a, False)
-                sort_pairs(y_pairs, spare, kept, y_keys, least, most)
-                centred_ranks(y_pairs, kept, y_keys, y_ranks)
-                spearman[d, c] = correlation(y_pairs, kept, x_ranks, y_ranks, True)
+                    row = <uint32_t>y_pairs[i]
+                    xy += x_ranks[row] * y_ranks[row]
+                spearman[d, c] = ratio(xy, x_squares, y_squares)
 
 
 def bucket_means(

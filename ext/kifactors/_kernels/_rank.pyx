@@ -9,7 +9,7 @@ from libc.math cimport NAN, fabs, isnan, log, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from kifactors._kernels._sorting cimport sort_pairs, sortable
+from kifactors._kernels._sorting cimport sort_values, sortable
 
 cdef enum:
     AVERAGE = 0
@@ -169,7 +169,7 @@ def rank(
                 n += 1
             if n == 0:
                 continue
-            sort_pairs(pairs, spare, n, keys, least, most)
+            sort_values(pairs, spare, n, keys, &values[a], least, most)
             if not grouped:
                 rank_run(pairs, n, keys, method, &table[0], &table_of, &out[a])
                 continue
