@@ -69,7 +69,7 @@ def test_ranks_equal_scipy(size, kind):
         "binades": np.exp(rng.uniform(-700, 700, size)) * rng.choice([-1, 1], size),
         "constant": np.full(size, -1e12),
     }[kind]
-    assert np.array_equal(_kernels.rank(x, np.array([0, size])), rankdata(x))
+    assert np.array_equal(_kernels.rank(x, np.array([0, size])), stats.rankdata(x))
 
 
 def test_normal_scores_are_those_of_the_inverse_normal():
@@ -150,7 +150,7 @@ def test_every_shape_of_numbers_is_put_in_order(n, kind):
         "zeros": np.where(rng.random(n) < 0.7, 0.0, np.abs(x)),
         "outlier": np.where(np.arange(n) == n // 2, 1e300, x),
         "near": 1.0 + rng.integers(0, 3 * n, n) * 2.0**-52 + np.where(np.arange(n) == 0, 1e6, 0.0),
-        "huge": x * 1e308,
+        "huge": x * 3e307,
         "tiny": x * 5e-324 * 1e3,
         "cauchy": rng.standard_cauchy(n),
         "crowds": rng.integers(0, 3, n) + 1e-9 * x,
