@@ -16,6 +16,20 @@ def correlate(
     spearman: NDArray[np.float64],
     buckets: NDArray[np.int8],
 ) -> None: ...
+def forward_returns(
+    values: NDArray[np.float64],
+    gaps: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    places: NDArray[np.int64],
+    known: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    entries: NDArray[np.int64],
+    exits: NDArray[np.int64],
+    first: int,
+    last: int,
+    out: NDArray[np.float64],
+    codes: NDArray[np.uint8],
+) -> None: ...
 def bucket_means(
     buckets: NDArray[np.int8],
     columns: list[NDArray[np.float64]],

@@ -400,6 +400,48 @@ def _average_ranks(x: Floats) -> Floats:
     return np.array([(x < one).sum() + ((x == one).sum() + 1) / 2 for one in x])
 
 
+def forward_returns(
+    values: Floats,
+    gaps: Any,
+    ends: Any,
+    places: Any,
+    known: Any,
+    offsets: Any,
+    entries: Any,
+    exits: Any,
+    first: int,
+    last: int,
+    out: Floats,
+    codes: Any,
+) -> None:
+    """Take the rows one by one and ask what is known of each."""
+    for c in range(entries.shape[0]):
+        for d in range(first, last):
+            entry, leave = int(entries[c, d]), int(exits[c, d])
+            for i in range(int(offsets[d]), int(offsets[d + 1])):
+                asset = int(places[i])
+                codes[c, i] = _why_not(values, gaps, ends, np.bool_(known[i]), asset, entry, leave)
+                out[c, i] = np.nan if codes[c, i] else values[leave, asset] / values[entry, asset] - 1.0
+
+
+def _why_not(
+    values: Floats, gaps: Any, ends: Any, known: np.bool_, asset: int, entry: int, leave: int
+) -> int:
+    if not known:
+        return 1
+    if entry < 0:
+        return 2
+    if asset < 0:
+        return 3
+    if entry > ends[asset] or np.isnan(values[entry, asset]) or values[entry, asset] == 0.0:
+        return 4
+    if leave >= values.shape[0]:
+        return 5
+    if np.isnan(values[leave, asset]):
+        return 7 if leave > ends[asset] else 6
+    return 8 if gaps.size and gaps[min(leave, ends[asset]), asset] > gaps[entry, asset] else 0
+
+
 def bucket_means(
     buckets: Any,
     columns: list[Floats],

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kifactors._kernels._backend import kernel
-from kifactors._kernels._checks import Floats, Ints, Mask, ShapeError, floats, mask, offsets_of, typed
+from kifactors._kernels._checks import Floats, Ints, Mask, ShapeError, floats, ints, mask, offsets_of, typed
 from kifactors._kernels._threads import over_slices
 
-__all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate"]
+__all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate", "forward_returns"]
 
 MOST_BUCKETS = 100
 # Columns of returns in one call; the kernel keeps a place for each.
@@ -65,6 +65,54 @@ def correlate(
 
     over_slices(work, dates, size=2 * size * (1 + len(returns)), n_threads=n_threads)
     return Correlated(n, pearson, spearman, buckets)
+
+
+def forward_returns(
+    values: Floats,
+    ends: Ints,
+    places: Ints,
+    known: NDArray[np.bool_],
+    offsets: Ints,
+    entries: Ints,
+    exits: Ints,
+    *,
+    gaps: NDArray[np.int32] | None = None,
+    n_threads: int | None = None,
+) -> tuple[Floats, NDArray[np.uint8]]:
+    """Return (columns, n) returns between the entries and exits of each date, and codes: 0, or why there is none.
+
+    values is (sessions, assets); entries and exits are (columns, dates) of sessions. See the kernel for the codes.
+    """
+    if values.ndim != 2 or entries.ndim != 2 or entries.shape != exits.shape:
+        raise ShapeError(f"values, entries and exits are {values.shape}, {entries.shape} and {exits.shape}.")
+    sessions, assets = values.shape
+    if gaps is not None and gaps.shape != values.shape:
+        raise ShapeError(f"gaps are {gaps.shape} and values {values.shape}.")
+    columns, dates = entries.shape
+    places = ints(places)
+    offsets = offsets_of(offsets, places.size)
+    if offsets.size - 1 != dates:
+        raise ShapeError(f"entries are of {dates} dates, and offsets of {offsets.size - 1}.")
+    ends, there = ints(ends, assets), mask(known, places.size)
+    in_range = (
+        places.max(initial=-1) < assets
+        and entries.max(initial=-1) < sessions
+        and ends.max(initial=-1) < sessions
+    )
+    if not in_range or (exits < 0).any() or (ends < -1).any():
+        raise ShapeError("a place, entry, exit or end points outside the sessions and assets.")
+    out, codes = np.empty((columns, places.size)), np.empty((columns, places.size), np.uint8)
+    whole = np.ascontiguousarray(values, np.float64)
+    holes = np.empty((0, 0), np.int32) if gaps is None else np.ascontiguousarray(gaps, np.int32)
+    begin, end = (np.ascontiguousarray(one, np.int64) for one in (entries, exits))
+
+    def work(first: int, last: int) -> None:
+        kernel("_evaluation").forward_returns(
+            whole, holes, ends, places, there, offsets, begin, end, first, last, out, codes
+        )
+
+    over_slices(work, dates, size=out.size, n_threads=n_threads)
+    return out, codes
 
 
 def bucket_means(

@@ -12,18 +12,12 @@ from kifactors.errors import DataError
 from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES, Evaluation
 from kifactors.evaluation._factor_returns import MARKET, factor_returns, fama_macbeth
-from kifactors.evaluation._forward import REASONS, Forward, check_horizons, dropped_rows
-from kifactors.evaluation._ic import correlate, decay_of, ic_frame, ic_summary
+from kifactors.evaluation._forward import REASONS, check_horizons, dropped_rows
+from kifactors.evaluation._ic import decay_of, ic_frame, ic_summary
 from kifactors.evaluation._limits import PriceFacts, limits_of
+from kifactors.evaluation._measure import measure
 from kifactors.evaluation._panel import Panel, panel_of
-from kifactors.evaluation._portfolios import (
-    groupings,
-    means_of,
-    portfolio_frame,
-    portfolio_summary,
-    spread_frame,
-    spread_summary,
-)
+from kifactors.evaluation._portfolios import portfolio_frame, portfolio_summary, spread_frame, spread_summary
 from kifactors.evaluation._sessions import Entry, sessions_of
 from kifactors.evaluation._stability import members_of, periods_by_year, stability_frame, stability_summary
 from kifactors.evaluation._strategies import DAYS_A_YEAR, hold, periods_of, strategy_frame, strategy_summary
@@ -143,30 +137,27 @@ def evaluate(
         by=by,
         max_wait_days=max_wait_days,
     )
-    forward, period = panel.forward(horizons), panel.to_next()
-    found = correlate(panel, forward.returns, n_threads=n_threads)
-    groups = groupings(panel, quantiles)
-    means = means_of(panel, forward.returns, groups)
-    held = hold(panel, period, groups)
-    stability = stability_frame(panel, groups[0])
-    factors, summary = _factors(panel, period, column)
-    dropped, counts = _dropped(panel, horizons, forward, period)
+    found = measure(panel, horizons, quantiles=quantiles, by=by, n_threads=n_threads)
+    held = hold(panel, found.period, found.groupings)
+    stability = stability_frame(panel, found.groupings[0])
+    factors, summary = _factors(panel, found.period, column)
+    dropped, counts = _dropped(panel, horizons, found.codes)
     main = min(range(len(horizons)), key=lambda j: abs(horizons[j] - 21))
     return Evaluation(
-        ic=ic_frame(panel, forward, horizons, found, by, n_threads=n_threads),
-        ic_summary=ic_summary(panel, horizons, found, bootstrap),
-        decay=decay_of(panel, bootstrap, n_threads=n_threads),
-        portfolios=portfolio_frame(panel, horizons, means),
-        portfolio_summary=portfolio_summary(horizons, means),
-        spreads=spread_frame(panel, horizons, means),
-        spread_summary=spread_summary(panel, horizons, means, bootstrap),
+        ic=ic_frame(panel, horizons, found.ic, found.groups),
+        ic_summary=ic_summary(panel, horizons, found.ic, bootstrap),
+        decay=decay_of(panel, found.months, bootstrap),
+        portfolios=portfolio_frame(panel, horizons, found.means),
+        portfolio_summary=portfolio_summary(horizons, found.means),
+        spreads=spread_frame(panel, horizons, found.means),
+        spread_summary=spread_summary(panel, horizons, found.means, bootstrap),
         strategies=strategy_frame(panel, held),
         strategy_summary=strategy_summary(panel, held),
         factor_returns=factors,
         factor_summary=summary,
         stability=stability,
         stability_summary=stability_summary(panel, stability),
-        periods=periods_by_year(panel, horizons[main], main, found, means),
+        periods=periods_by_year(panel, horizons[main], main, found.ic, found.means),
         members=members_of(panel),
         dropped=dropped,
         dropped_counts=counts,
@@ -177,11 +168,11 @@ def evaluate(
     )
 
 
-def _factors(panel: Panel, period: Forward, column: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _factors(panel: Panel, period: Floats, column: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Regress period returns on the value, and on industry and size where the universe has them."""
     rows = panel.rows.with_columns(
         pl.Series(column, panel.values, nan_to_null=True).alias(column),
-        pl.Series("return", period.returns[0], nan_to_null=True),
+        pl.Series("return", period, nan_to_null=True),
     )
     styles = [column]
     if panel.caps is not None:
@@ -238,11 +229,10 @@ def _with_market(factor: pl.DataFrame, market: pl.DataFrame) -> tuple[float | No
 
 
 def _dropped(
-    panel: Panel, horizons: Sequence[int], forward: Forward, period: Forward
+    panel: Panel, horizons: Sequence[int], codes: NDArray[np.uint8]
 ) -> tuple[pl.LazyFrame, pl.DataFrame]:
     """Return who has no return and why, made when it is asked for, and how many."""
     columns: list[int | None] = [*horizons, None]
-    codes = [*forward.reasons, *period.reasons]
     counts = [
         (horizon, REASONS[code], int(n))
         for horizon, each in zip(columns, codes, strict=True)
@@ -257,7 +247,7 @@ def _dropped(
         "reason": pl.Enum(REASONS[1:]),
     }
     lazy = pl.LazyFrame(keys).map_batches(
-        lambda frame: dropped_rows(frame, columns, codes),
+        lambda frame: dropped_rows(frame, columns, list(codes)),
         schema=schema,
         # The rows are found by their places.
         predicate_pushdown=False,

@@ -123,20 +123,25 @@ def factor_returns(
     numbers = [returns, *styles, *([cap] if cap else [])]
     rows = rows.with_columns(pl.col(numbers).cast(pl.Float64).fill_nan(None))
     _check(rows, numbers, cap)
-    offsets = date_offsets(rows)
-    usable = rows.with_columns(usable=pl.all_horizontal(pl.col(names).is_not_null()))
+    usable = rows.select(pl.all_horizontal(pl.col(names).is_not_null())).to_series().to_numpy()
+    offsets, dates = date_offsets(rows), rows["date"]
+    y = rows[returns].fill_null(np.nan).to_numpy()
+    X = np.column_stack([np.ones(rows.height), *(rows[name].fill_null(np.nan).to_numpy() for name in styles)])
+    caps = np.ones(rows.height) if cap is None else rows[cap].fill_null(np.nan).to_numpy()
+    labels = None if industry is None else rows[industry].cast(pl.String).to_numpy()
     results, weights = [], []
     for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        day = usable[a:b]
-        when = day["date"][0]
-        day = day.filter("usable")
-        fit = _fit(day, styles, returns, industry, cap)
+        when = dates[a]
+        inside = a + np.flatnonzero(usable[a:b])
+        fit = _fit(
+            y[inside], X[inside], caps[inside], None if labels is None else labels[inside], (MARKET, *styles)
+        )
         results += [
             (when, name, *_known(value, t), fit.n, *_known(fit.r2), fit.reason)
             for name, value, t in zip(fit.names, fit.f.tolist(), fit.t.tolist(), strict=True)
         ]
         if keep_weights and fit.reason is None:
-            weights += list(_weight_rows(when, fit, day["asset_id"]))
+            weights += list(_weight_rows(when, fit, rows["asset_id"].gather(inside)))
     return FactorReturns(
         pl.DataFrame(results, schema=RESULTS, orient="row"),
         pl.concat(weights) if weights else pl.DataFrame(schema=WEIGHTS),
@@ -174,23 +179,18 @@ def _weight_rows(when: date, fit: _Fit, assets: pl.Series) -> Iterator[pl.DataFr
 
 
 def _fit(
-    day: pl.DataFrame, styles: Sequence[str], returns: str, industry: str | None, cap: str | None
+    y: Floats, X: Floats, caps: Floats, labels: NDArray[np.object_] | None, names: tuple[str, ...]
 ) -> _Fit:
     """Solve one date."""
-    n = day.height
-    y = day[returns].to_numpy()
-    caps = np.ones(n) if cap is None else day[cap].to_numpy()
-    X = np.column_stack([np.ones(n), *(day[name].to_numpy() for name in styles)])
-    names: tuple[str, ...] = (MARKET, *styles)
+    n = y.size
     R = np.eye(X.shape[1])
-    if industry is not None:
-        labels = day[industry].cast(pl.String)
-        known = sorted(labels.unique().to_list())
-        D = (labels.to_numpy()[:, None] == np.array(known, object)[None, :]).astype(np.float64)
+    if labels is not None:
+        known = sorted(set(labels.tolist()))
         if len(known) > 1:
+            D = (labels[:, None] == np.array(known, object)[None, :]).astype(np.float64)
             names += tuple(f"industry:{name}" for name in known)
+            R = _constraint(X.shape[1], D.T @ caps)
             X = np.hstack([X, D])
-            R = _constraint(len(styles) + 1, D.T @ caps)
     w = np.sqrt(caps)
     Z, v = X @ R, np.sqrt(w / w.mean()) if n else w
     k = Z.shape[1]

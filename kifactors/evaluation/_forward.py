@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from kifactors.errors import DataError
 from kifactors.evaluation._sessions import Sessions
 
-__all__ = ["REASONS", "Entries", "Forward", "check_horizons", "dropped_rows", "entries_of", "forward_returns"]
+__all__ = ["REASONS", "Entries", "check_horizons", "dropped_rows", "entries_of"]
 
-Floats = NDArray[np.float64]
-# Why a row has no return at a horizon, by code; 0 is none.
+# Why a row has no return at a horizon, by the kernel's code; 0 is none.
 REASONS = (
     "",
     "value unknown",
@@ -26,7 +25,6 @@ REASONS = (
     "prices end before exit, and no delisting return is known",
     "a return on the way is unknown",
 )
-UNKNOWN_VALUE, NO_SESSION, NO_ASSET, NO_ENTRY, TOO_LATE, NO_EXIT, ENDED, GAP = range(1, 9)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,18 +37,6 @@ class Entries:
 
     days: NDArray[np.datetime64]
     sessions: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Forward:
-    """Returns of the rows of a panel.
-
-    returns : list of (n,) arrays, one per horizon; NaN where unknown.
-    reasons : list of (n,) uint8 arrays: places in REASONS.
-    """
-
-    returns: list[Floats]
-    reasons: list[NDArray[np.uint8]]
 
 
 def check_horizons(horizons: Sequence[int]) -> tuple[int, ...]:
@@ -94,66 +80,6 @@ def entries_of(dates: Sequence[date], sessions: Sessions, *, max_wait_days: int 
     wait = sessions.days[np.where(there, places, 0)] - days if sessions.days.size else np.zeros(0)
     there &= wait <= np.timedelta64(max_wait_days, "D") if sessions.days.size else False
     return Entries(days, np.where(there, places, -1))
-
-
-def forward_returns(
-    sessions: Sessions,
-    places: NDArray[np.intp],
-    entry: NDArray[np.intp],
-    exits: Sequence[NDArray[np.intp]],
-    known: NDArray[np.bool_],
-) -> Forward:
-    """Return what each row earned from its entry to each of its exits.
-
-    Parameters
-    ----------
-    sessions : Sessions
-    places : (n,) array
-        Column of each row's asset; -1 if there is none.
-    entry : (n,) array
-        Session of its entry; -1 if there is none.
-    exits : list of (n,) arrays
-        Session of each exit; beyond the last one there is none.
-    known : (n,) mask
-        Whether its value is known; unknown ones get no return.
-
-    Notes
-    -----
-    r = V[exit] / V[entry] - 1. V holds what a delisting left from the session after the last price on, in cash.
-    """
-    s, n_assets = sessions.values.shape
-    values = sessions.values.ravel()
-    base = np.zeros(places.size, np.uint8)
-    base[~known] = UNKNOWN_VALUE
-    base[known & (entry < 0)] = NO_SESSION
-    base[known & (entry >= 0) & (places < 0)] = NO_ASSET
-    usable = base == 0
-    a, e = np.where(usable, places, 0), np.where(usable, entry, 0)
-    start = values[e * n_assets + a] if values.size else np.full(places.size, np.nan)
-    last = sessions.last[a] if n_assets else np.zeros(places.size, np.intp)
-    # What is left after the end is no price to enter at; nor is the nothing that a total loss leaves.
-    base[usable & ~((start > 0.0) & (e <= last))] = NO_ENTRY
-    usable = base == 0
-    returns, reasons = [], []
-    for given in exits:
-        code = base.copy()
-        late = usable & (given >= s)
-        code[late] = TOO_LATE
-        fine = usable & ~late
-        x = np.where(fine, given, 0)
-        end = values[x * n_assets + a] if values.size else start
-        missing = fine & np.isnan(end)
-        code[missing] = np.where(x[missing] > last[missing], ENDED, NO_EXIT)
-        if sessions.gaps is not None:
-            gaps = sessions.gaps.ravel()
-            # What follows the last return is known where a delisting is.
-            until = np.minimum(x, last)
-            holes = fine & (code == 0) & (gaps[until * n_assets + a] > gaps[e * n_assets + a])
-            code[holes] = GAP
-        with np.errstate(invalid="ignore", divide="ignore"):
-            returns.append(np.where(code == 0, end / start - 1.0, np.nan))
-        reasons.append(code)
-    return Forward(returns, reasons)
 
 
 def dropped_rows(

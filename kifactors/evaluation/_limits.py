@@ -112,7 +112,8 @@ def _survivors(panel: Panel, facts: PriceFacts) -> Iterator[str]:
 
 
 def _unpriced(panel: Panel) -> Iterator[str]:
-    known = ~np.isnan(panel.values) & (panel.per_row(panel.entries.sessions) >= 0)
+    traded = np.repeat(panel.entries.sessions >= 0, np.diff(panel.offsets))
+    known = ~np.isnan(panel.values) & traded
     absent = known & (panel.places < 0)
     if absent.any():
         names = panel.rows.filter(pl.Series(absent & panel.exposed))

@@ -10,17 +10,30 @@ from numpy.typing import NDArray
 
 from kifactors.cross_section import date_offsets
 from kifactors.errors import DataError, DateError, MissingColumnError
-from kifactors.evaluation._forward import Entries, Forward, entries_of, forward_returns
+from kifactors.evaluation._forward import Entries, entries_of
 from kifactors.evaluation._sessions import Sessions
 from kifactors.panel import KEY, attach
 from kifactors.schema import TableLike, universe_columns
 from kifactors.scores import Scores
 
-__all__ = ["Panel", "panel_of"]
+__all__ = ["MONTH", "MONTHS", "Panel", "Trades", "panel_of"]
 
 Floats = NDArray[np.float64]
 MONTH = 21
 MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trades:
+    """When each score date is entered and left.
+
+    horizons : how many of the columns are horizons; after them come the period to the next date, and the months.
+    entries, exits : (columns, dates) sessions; an entry of -1 is none.
+    """
+
+    horizons: int
+    entries: NDArray[np.int64]
+    exits: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,27 +70,17 @@ class Panel:
     places: NDArray[np.intp]
     entries: Entries
 
-    def per_row(self, of_date: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Repeat a number of each date for its rows."""
-        return np.repeat(of_date, np.diff(self.offsets))
-
-    def forward(self, horizons: Sequence[int]) -> Forward:
-        """Return what each row earned over horizons, in sessions from its entry."""
-        entry = self.entries.sessions
+    def trades(self, horizons: Sequence[int]) -> Trades:
+        """Return when each date is entered and left: the horizons, the next date's entry, twelve months one by one."""
+        entry, sessions = self.entries.sessions, self.sessions.days.size
         # Without an entry there is no exit; any session will do.
-        exits = [self.per_row(np.where(entry < 0, 0, entry + h)) for h in horizons]
-        return self._returns(self.per_row(entry), exits)
-
-    def to_next(self) -> Forward:
-        """Return what each row earned until the entry of the next score date that is traded later."""
-        return self._returns(self.per_row(self.entries.sessions), [self.per_row(self.next_sessions())])
-
-    def month(self, k: int) -> Floats:
-        """Return what each row earned in the k-th month of 21 sessions after its entry, from 1 on."""
-        entry = self.entries.sessions
-        begin, end = (np.where(entry < 0, -1, entry + MONTH * m) for m in (k - 1, k))
-        begin = np.where(begin < self.sessions.days.size, begin, -1)
-        return self._returns(self.per_row(begin), [self.per_row(end)]).returns[0]
+        known = np.maximum(entry, 0)
+        months = [(known + MONTH * k, known + MONTH * (k + 1)) for k in range(MONTHS)]
+        begin = [entry] * (len(horizons) + 1) + [
+            np.where((entry < 0) | (first >= sessions), -1, first) for first, _ in months
+        ]
+        end = [*(known + h for h in horizons), self.next_sessions(), *(last for _, last in months)]
+        return Trades(len(horizons), np.stack(begin).astype(np.int64), np.stack(end).astype(np.int64))
 
     def next_sessions(self) -> NDArray[np.intp]:
         """Return of each date the entry of the next date; beyond the last session where there is none."""
@@ -95,9 +98,6 @@ class Panel:
         entry = self.entries.sessions[self.entries.sessions >= 0]
         ends = np.searchsorted(entry, entry + horizon, side="left")
         return int((ends - np.arange(entry.size) - 1).max(initial=0))
-
-    def _returns(self, entry: NDArray[np.intp], exits: list[NDArray[np.intp]]) -> Forward:
-        return forward_returns(self.sessions, self.places, entry, exits, ~np.isnan(self.values))
 
 
 def panel_of(

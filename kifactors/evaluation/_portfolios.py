@@ -1,96 +1,20 @@
 """Portfolios of equal exposure: mean forward returns by quantile, of exposed and unexposed names, and their spreads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kifactors import _kernels
 from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES
 from kifactors.evaluation._hac import hac_mean, least_lag
+from kifactors.evaluation._measure import Means
 from kifactors.evaluation._panel import Panel
 
-__all__ = [
-    "SPREADS",
-    "Grouping",
-    "groupings",
-    "portfolio_frame",
-    "portfolio_summary",
-    "spread_frame",
-    "spread_summary",
-]
+__all__ = ["portfolio_frame", "portfolio_summary", "spread_frame", "spread_of", "spread_summary"]
 
 Floats = NDArray[np.float64]
-# Long and short leg of each spread: highest less lowest quantile, exposed less unexposed.
-SPREADS = ("quantiles", "exposed")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Grouping:
-    """Who is in which portfolio.
-
-    spread : which spread its last portfolio makes with its first.
-    labels : names of the portfolios, in the order of codes 1, 2, ...
-    codes : (n,) int8 array; 0 is none.
-    """
-
-    spread: str
-    labels: tuple[str, ...]
-    codes: NDArray[np.int8]
-
-
-def groupings(panel: Panel, quantiles: int) -> list[Grouping]:
-    """Return quantiles of the values known on a date, and exposed against unexposed names.
-
-    Quantiles are those of ``pandas.qcut``: edges are percentiles interpolated linearly, and equal values share a
-    portfolio, so that some may be empty. Nobody is left out for a return that is missing later.
-    """
-    known = ~np.isnan(panel.values)
-    exposed = np.where(known, 1 + panel.exposed, 0).astype(np.int8)
-    return [
-        Grouping(
-            "quantiles",
-            tuple(str(k) for k in range(1, quantiles + 1)),
-            _kernels.correlate(panel.values, [], panel.offsets, n_buckets=quantiles).buckets,
-        ),
-        Grouping("exposed", ("unexposed", "exposed"), exposed),
-    ]
-
-
-def weightings(panel: Panel) -> list[tuple[str, Floats | None]]:
-    """Return the ways to weight, and weights."""
-    return [("equal", None), *([("cap", panel.caps)] if panel.caps is not None else [])]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Means:
-    """Means of one grouping and weighting.
-
-    n, mean : (dates, horizons, portfolios) arrays.
-    """
-
-    grouping: Grouping
-    weighting: str
-    n: NDArray[np.int64]
-    mean: Floats
-
-
-def means_of(panel: Panel, returns: Sequence[Floats], found: Sequence[Grouping]) -> list[Means]:
-    """Return mean returns of every portfolio."""
-    return [
-        Means(
-            grouping,
-            name,
-            *_kernels.bucket_means(
-                grouping.codes, returns, panel.offsets, len(grouping.labels), weights=weights
-            ),
-        )
-        for grouping in found
-        for name, weights in weightings(panel)
-    ]
 
 
 def portfolio_frame(panel: Panel, horizons: Sequence[int], means: Sequence[Means]) -> pl.DataFrame:

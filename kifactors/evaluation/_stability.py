@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from kifactors.cross_section import rank
 from kifactors.evaluation._evaluation import FRAMES
 from kifactors.evaluation._hac import hac_mean, least_lag
-from kifactors.evaluation._ic import Correlations
+from kifactors.evaluation._measure import Correlations, Grouping, Means
 from kifactors.evaluation._panel import Panel
-from kifactors.evaluation._portfolios import Grouping, Means, spread_of
+from kifactors.evaluation._portfolios import spread_of
 
 __all__ = ["members_of", "periods_by_year", "stability_frame", "stability_summary"]
 

@@ -8,10 +8,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kifactors.evaluation._evaluation import FRAMES
-from kifactors.evaluation._forward import Forward
 from kifactors.evaluation._hac import hac_mean
+from kifactors.evaluation._measure import Grouping
 from kifactors.evaluation._panel import Panel
-from kifactors.evaluation._portfolios import Grouping, weightings
 
 __all__ = ["Held", "hold", "strategy_frame", "strategy_summary"]
 
@@ -57,7 +56,7 @@ def periods_of(panel: Panel) -> Periods:
     return Periods(places, entry[places], after[places])
 
 
-def hold(panel: Panel, period: Forward, found: Sequence[Grouping]) -> list[Held]:
+def hold(panel: Panel, period: Floats, found: Sequence[Grouping]) -> list[Held]:
     """Hold every portfolio from each entry to the next one.
 
     Names whose return until then is unknown are left out from the beginning of the period, as nobody can say what
@@ -65,7 +64,7 @@ def hold(panel: Panel, period: Forward, found: Sequence[Grouping]) -> list[Held]
     """
     periods = periods_of(panel)
     held = []
-    for weighting, weights in weightings(panel):
+    for weighting, weights in (("equal", None), *([("cap", panel.caps)] if panel.caps is not None else [])):
         for grouping in found:
             legs = _legs(panel, period, periods, grouping, weighting, weights)
             held += [*legs, _spread(legs[-1], legs[0], grouping.spread)]
@@ -74,7 +73,7 @@ def hold(panel: Panel, period: Forward, found: Sequence[Grouping]) -> list[Held]
 
 def _legs(
     panel: Panel,
-    period: Forward,
+    r: Floats,
     periods: Periods,
     grouping: Grouping,
     weighting: str,
@@ -83,7 +82,6 @@ def _legs(
     q, p, assets = len(grouping.labels), periods.places.size, panel.sessions.values.shape[1]
     n, value, turnover = np.zeros((q, p), np.int64), np.full((q, p), np.nan), np.full((q, p), np.nan)
     drifted = np.zeros((q, assets))
-    r = period.returns[0]
     for k, place in enumerate(periods.places.tolist()):
         rows = slice(int(panel.offsets[place]), int(panel.offsets[place + 1]))
         usable = (grouping.codes[rows] > 0) & ~np.isnan(r[rows])

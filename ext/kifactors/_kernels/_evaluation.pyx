@@ -7,7 +7,7 @@ Every function trusts its caller: `kifactors._kernels` has checked types, length
 """
 
 from libc.math cimport NAN, isnan, sqrt
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from kifactors._kernels._sorting cimport sort_values, sortable
 
@@ -205,6 +205,64 @@ def correlate(
                     row = <uint32_t>y_pairs[i]
                     xy += x_ranks[row] * y_ranks[row]
                 spearman[d, c] = ratio(xy, x_squares, y_squares)
+
+
+def forward_returns(
+    const double[:, ::1] values not None,
+    const int32_t[:, ::1] gaps not None,
+    const int64_t[::1] ends not None,
+    const int64_t[::1] places not None,
+    const uint8_t[::1] known not None,
+    const int64_t[::1] offsets not None,
+    const int64_t[:, ::1] entries not None,
+    const int64_t[:, ::1] exits not None,
+    Py_ssize_t first,
+    Py_ssize_t last,
+    double[:, ::1] out not None,
+    uint8_t[:, ::1] codes not None,
+):
+    """Write what each row earned between the entry and the exit of its date, and why nothing is known of the others.
+
+    values and gaps are sessions x assets, gaps empty: none. ends is the last session of each asset, places the asset of
+    each row, -1 for none. entries and exits are columns x dates, an entry of -1 for none. The codes: 1 unknown value,
+    2 no entry, 3 no asset, 4 no price at entry, 5 exit after the last session, 6 no price at exit, 7 the asset ended, 8
+    an unknown return on the way.
+    """
+    cdef Py_ssize_t c, d, i, asset, entry, exit_at, sessions = values.shape[0]
+    cdef bint holed = gaps.shape[0] > 0
+    cdef double start, end
+    cdef uint8_t code
+    with nogil:
+        for c in range(entries.shape[0]):
+            for d in range(first, last):
+                entry = entries[c, d]
+                exit_at = exits[c, d]
+                for i in range(offsets[d], offsets[d + 1]):
+                    out[c, i] = NAN
+                    asset = places[i]
+                    if not known[i]:
+                        code = 1
+                    elif entry < 0:
+                        code = 2
+                    elif asset < 0:
+                        code = 3
+                    else:
+                        start = values[entry, asset]
+                        # What is left after the end is no price to enter at; nor is the nothing of a total loss.
+                        if not start > 0.0 or entry > ends[asset]:
+                            code = 4
+                        elif exit_at >= sessions:
+                            code = 5
+                        else:
+                            end = values[exit_at, asset]
+                            if isnan(end):
+                                code = 7 if exit_at > ends[asset] else 6
+                            elif holed and gaps[min(exit_at, ends[asset]), asset] > gaps[entry, asset]:
+                                code = 8
+                            else:
+                                code = 0
+                                out[c, i] = end / start - 1.0
+                    codes[c, i] = code
 
 
 def bucket_means(
