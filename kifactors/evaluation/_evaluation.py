@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
+    from kifactors.tearsheet import Plots
+
 _D, _N, _I, _T = pl.Date, pl.Float64, pl.Int64, pl.String
 FRAMES: Mapping[str, Mapping[str, Any]] = {
     "ic": {"date": _D, "horizon": _I, "names": _T, "group": _T, "n": _I, "pearson": _N, "spearman": _N, "reason": _T},
@@ -122,6 +124,13 @@ class Evaluation:
         from kifactors.evaluation._summary import summary_of
 
         return summary_of(self)
+
+    @property
+    def plot(self) -> "Plots":
+        """Pictures, one method each: ``evaluation.plot.ic()`` returns matplotlib axes (extra ``report``)."""
+        from kifactors.tearsheet import Plots
+
+        return Plots(self)
 
     def to_html(self, path: "str | PathLike[str]") -> "Path":
         """Write the tear sheet: one HTML file that needs nothing else (extra ``report``)."""
