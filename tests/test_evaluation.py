@@ -539,6 +539,30 @@ def test_later_prices_change_no_earlier_number(world):
     assert both["spearman"].equals(both["spearman_whole"])
 
 
+@pytest.mark.portfolio
+@pytest.mark.filterwarnings("ignore")
+def test_alphalens_ranks_and_turns_over_alike(world):
+    """Rank autocorrelation and turnover of the top quantile, on values that are all known and differ."""
+    pd = pytest.importorskip("pandas")
+    performance = pytest.importorskip("alphalens.performance", reason="needs alphalens-reloaded")
+    rng = np.random.default_rng(3)
+    values = {day: {f"a{k:02}": float(rng.random()) for k in range(30)} for day in world["scores"].dates}
+    scores = scores_of(values)
+    found = evaluate(scores, prices=world["prices"], draws=0, horizons=(1,))
+    frame = scores.to_polars().select("date", "asset_id", "exposure").to_pandas()
+    index = pd.MultiIndex.from_arrays(
+        [pd.to_datetime(frame["date"]), frame["asset_id"]], names=["date", "asset"]
+    )
+    quantile = frame.groupby("date")["exposure"].transform(lambda x: pd.qcut(x, 5, labels=False) + 1)
+    data = pd.DataFrame(
+        {"factor": frame["exposure"].to_numpy(), "factor_quantile": quantile.to_numpy()}, index
+    )
+    theirs = performance.factor_rank_autocorrelation(data, period=1).to_numpy()
+    np.testing.assert_allclose(found.stability["rank_autocorrelation"][1:].to_numpy(), theirs[1:], atol=1e-12)
+    turned = performance.quantile_turnover(data["factor_quantile"], 5, period=1).to_numpy()
+    np.testing.assert_allclose(found.stability["top_turnover"][1:].to_numpy(), turned[1:], atol=1e-12)
+
+
 # What the reader is told.
 
 

@@ -1,509 +1,661 @@
-"""Statistics of evaluation against statsmodels, linearmodels, arch, published examples and simulation."""
+"""Means through time, intervals, many tests, Sharpe ratios, the ledger: by hand, by simulation, and as others find them."""
 
 import json
 import math
-from datetime import date
+import multiprocessing
+import sys
 
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import kifactors as kf
-from kifactors.errors import DataError, MissingColumnError
+from kifactors.errors import DataError, MissingExtraError
 from kifactors.evaluation import (
     Bootstrap,
     Trials,
     adjusted_p,
-    audit_look_ahead,
     deflated_sharpe,
     expected_maximum_sharpe,
-    factor_returns,
-    fama_macbeth,
     hac_mean,
+    minimum_track_record,
     newey_west_bandwidth,
+    newey_west_lag,
     probabilistic_sharpe,
     sharpe_of,
 )
-from kifactors.evaluation._hac import least_lag
-from kifactors.schema import INPUTS
+from kifactors.evaluation._bootstrap import _kept
+from kifactors.evaluation._lock import locked
+from kifactors.evaluation._overlap import calibrate
+from kifactors.evaluation._student import student_quantile, two_sided_p
 
-pytest.importorskip("arch", reason="intervals need the extra evaluation")
-
-
-def overlapping(rng, n, h):
-    return np.convolve(rng.standard_normal(n + h - 1), np.ones(h), "valid")
-
-
-# Newey-West.
+RTOL = 1e-12
+SEEDS = 500
+EXAMPLES = settings(deadline=None)
 
 
-@pytest.mark.parametrize("n", [5, 30, 250])
-@pytest.mark.parametrize("lag", [0, 1, 4])
-def test_newey_west_is_that_of_statsmodels(n, lag):
-    sm = pytest.importorskip("statsmodels.api")
-    x = overlapping(np.random.default_rng(n), n, 5) + 0.3
-    theirs = sm.OLS(x, np.ones(n)).fit(cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": True})
+def ar(n, rho, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(n)
+    for k in range(1, n):
+        x[k] += rho * x[k - 1]
+    return x + 0.1
+
+
+def overlapping(seeds, n, h, *, mean=0.0):
+    """Sums of h independent shocks, one series per seed."""
+    shocks = np.stack([np.random.default_rng(seed).normal(mean, 1.0, n + h - 1) for seed in range(seeds)])
+    sums = np.cumsum(np.pad(shocks, ((0, 0), (1, 0))), axis=1)
+    return sums[:, h:] - sums[:, :-h]
+
+
+# Student
+
+
+@pytest.mark.parametrize("df", [0.3, 1.0, 2.0, 4.7, 30.0, 2499.0, 1e7])
+@pytest.mark.parametrize("t", [0.0, 1e-9, 0.5, 1.96, -3.0, 40.0, 1e8])
+def test_student_equals_scipy(t, df):
+    stats = pytest.importorskip("scipy.stats")
+    # The logarithm of the gamma function loses digits where df is large.
+    assert two_sided_p(t, df) == pytest.approx(2.0 * stats.t.sf(abs(t), df), rel=1e-8, abs=1e-300)
+
+
+@pytest.mark.parametrize("df", [1.0, 4.7, 300.0])
+@pytest.mark.parametrize("p", [0.5, 0.05, 1e-6])
+def test_the_quantile_is_the_inverse(p, df):
+    assert two_sided_p(student_quantile(p, df), df) == pytest.approx(p, rel=1e-9)
+
+
+def test_student_refuses_what_has_no_meaning():
+    for t, df in ((float("nan"), 3.0), (1.0, 0.0), (1.0, float("nan"))):
+        with pytest.raises(DataError, match="degrees of freedom"):
+            two_sided_p(t, df)
+    with pytest.raises(DataError, match="more than 0"):
+        student_quantile(0.0, 3.0)
+    assert two_sided_p(math.inf, 3.0) == 0.0
+
+
+# Newey-West
+
+
+@pytest.mark.parametrize("lag", [0, 1, 5, 40])
+@pytest.mark.parametrize("n", [50, 333])
+def test_standard_error_equals_statsmodels(n, lag):
+    api = pytest.importorskip("statsmodels.api")
+    x = ar(n, 0.6)
     ours = hac_mean(x, lag=lag)
-    assert ours.mean == pytest.approx(theirs.params[0], rel=1e-12)
-    assert ours.se == pytest.approx(theirs.bse[0], rel=1e-12)
-    assert ours.t == pytest.approx(theirs.tvalues[0], rel=1e-12)
-
-
-def test_without_lags_it_is_the_t_test():
-    from scipy.stats import ttest_1samp
-
-    x = np.random.default_rng(1).standard_normal(40)
-    theirs, ours = ttest_1samp(x, 0.0), hac_mean(x, lag=0)
-    assert ours.t == pytest.approx(theirs.statistic, rel=1e-12)
-    # Student's degrees of freedom are n here and n - 1 there.
-    assert ours.p == pytest.approx(theirs.pvalue, rel=0.02)
-
-
-def test_the_bandwidth_is_that_of_arch():
-    """arch looks one autocovariance further where 4 (n / 100)^(2/9) is not whole: with n = 100 it is 4."""
-    kernel = pytest.importorskip("arch.covariance.kernel")
-    for seed in range(5):
-        x = overlapping(np.random.default_rng(seed), 100, 4)
-        assert newey_west_bandwidth(x) == pytest.approx(
-            kernel.Bartlett(x, center=True).opt_bandwidth, rel=1e-12
+    for correction, factor in ((True, 1.0), (False, (n - 1) / n)):
+        fit = api.OLS(x, np.ones(n)).fit(
+            cov_type="HAC", cov_kwds={"maxlags": lag, "use_correction": correction}
         )
+        assert ours.mean == pytest.approx(fit.params[0], rel=RTOL)
+        assert ours.se * math.sqrt(factor) == pytest.approx(fit.bse[0], rel=RTOL)
+    assert ours.t == pytest.approx(ours.mean / ours.se, rel=RTOL)
 
 
-@pytest.mark.parametrize("x", [[], [math.nan], [1.0], [1.0, 2.0], [2.0] * 9, [math.nan, 3.0, 3.0, 3.0]])
-def test_series_without_an_error_have_no_t(x):
-    found = hac_mean(x)
-    assert found.t is None
-    assert found.p is None
-    assert found.n == np.isfinite(x).sum() if x else found.n == 0
+def test_without_lags_it_is_students_test():
+    stats = pytest.importorskip("scipy.stats")
+    x = ar(40, 0.0)
+    ours, theirs = hac_mean(x, lag=0), stats.ttest_1samp(x, 0.0)
+    assert (ours.t, ours.p) == (
+        pytest.approx(theirs.statistic, rel=RTOL),
+        pytest.approx(theirs.pvalue, rel=1e-10),
+    )
+    assert ours.df == pytest.approx(39.0, rel=RTOL)
+
+
+@pytest.mark.parametrize("rho", [-0.5, 0.0, 0.5, 0.9])
+def test_bandwidth_equals_arch_and_linearmodels(rho):
+    """On 100 numbers, for which 4 (n / 100)^(2/9) is whole: otherwise they round it up where the paper rounds down."""
+    covariance = pytest.importorskip("arch.covariance.kernel")
+    kernels = pytest.importorskip("linearmodels.iv.covariance")
+    for seed in range(20):
+        x = ar(100, rho, seed)
+        ours = newey_west_bandwidth(x)
+        assert ours == pytest.approx(covariance.Bartlett(x).opt_bandwidth, rel=RTOL)
+        assert math.ceil(ours) == kernels.kernel_optimal_bandwidth(x - x.mean())
+
+
+def test_automatic_lag_is_the_whole_part_and_no_less_than_the_minimum():
+    x = ar(400, 0.8)
+    chosen = int(newey_west_bandwidth(x))
+    assert hac_mean(x).lag == chosen > 3
+    assert hac_mean(x, minimum_lag=chosen + 5).lag == chosen + 5
+    assert hac_mean(x, lag=2, minimum_lag=7).lag == 7
+    assert hac_mean(x[:6], lag=50).lag == 5
+    assert [newey_west_lag(n) for n in (1, 2, 100, 1000, 2500)] == [0, 1, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
-    ("x", "options", "said"),
+    ("values", "options", "reason"),
     [
-        ([1.0, math.inf], {}, "finite"),
-        ([[1.0]], {}, "one series"),
-        ([1.0, 2.0, 3.0], {"lag": -1}, "lag is -1"),
+        ([], {}, "0 known numbers, fewer than 3"),
+        ([np.nan] * 5, {}, "0 known numbers, fewer than 3"),
+        ([1.0, np.nan, 2.0], {}, "2 known numbers, fewer than 3"),
+        ([0.1] * 9, {}, "all numbers are equal"),
+        ([0.1 + 0.2, 0.3, 0.3], {}, "all numbers are equal"),
+        ([1e12] * 4, {}, "all numbers are equal"),
+        ([1.0, 2.0, 4.0, 3.0], {"minimum_lag": 20}, "4 numbers hold fewer than two periods of 21"),
+        (np.arange(9.0), {"minimum_lag": 4}, "9 numbers hold fewer than two periods of 5"),
     ],
 )
-def test_newey_west_refuses(x, options, said):
-    with pytest.raises(DataError, match=said):
-        hac_mean(x, **options)
+def test_what_has_no_test_says_why(values, options, reason):
+    test = hac_mean(values, **options)
+    assert test.p is None
+    assert test.n + test.dropped == len(values)
+    assert test.reason == reason
+    assert (test.t is None) == (test.se is None) == ("periods" not in reason)
+    assert (test.mean is None) == (test.n == 0)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=40), st.integers(0, 50), st.floats(0.1, 10.0))
-def test_t_has_no_unit(x, lag, scale):
-    one, two = hac_mean(x, lag=lag), hac_mean(np.array(x) * scale, lag=lag)
-    assert (one.t is None) == (two.t is None)
-    if one.t is not None and abs(one.t) < 1e6:
-        assert two.t == pytest.approx(one.t, rel=1e-6, abs=1e-9)
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ([1.0, float("inf"), 2.0], {}),
+        ([[1.0, 2.0]], {}),
+        ([1.0, 2.0, 3.0], {"lag": -1}),
+        ([1.0, 2.0, 3.0], {"minimum_lag": -1}),
+        ([1.0, 2.0, 3.0], {"lag": 1.5}),
+        ([1.0, 2.0, 3.0], {"lag": "automatic"}),
+    ],
+)
+def test_hac_mean_refuses(values, options):
+    with pytest.raises(DataError, match=r"expected|must be"):
+        hac_mean(values, **options)
+
+
+NUMBERS = arrays(
+    np.float64,
+    st.integers(5, 60),
+    elements=st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda x: round(x, 3)),
+)
+
+
+@EXAMPLES
+@given(NUMBERS, st.integers(0, 8), st.floats(1e-6, 1e6))
+def test_scale_and_sign_and_gaps_change_nothing(values, lag, scale):
+    one = hac_mean(values, lag=lag)
+    for other, sign in ((values * scale, 1.0), (-values, -1.0), (np.append(values, np.nan), 1.0)):
+        two = hac_mean(other, lag=lag)
+        if one.t is None or two.t is None or abs(one.t) > 1e6:
+            continue
+        assert two.t == pytest.approx(sign * one.t, rel=1e-6, abs=1e-9)
+        assert two.p is None or two.p == pytest.approx(one.p, rel=1e-5, abs=1e-12)
+    assert one.p is None or 0.0 <= one.p <= 1.0
+
+
+# What overlaps do to it
+
+
+@pytest.mark.parametrize(
+    ("n", "lag", "overlap"), [(30, 0, 0), (30, 4, 0), (40, 5, 5), (25, 24, 7), (12, 3, 11)]
+)
+def test_bias_and_degrees_of_freedom_are_those_of_the_quadratic_form(n, lag, overlap):
+    """se^2 = x'Ax / (n (n - 1)), and x has covariance R: E = tr(A R), df = tr(A R)^2 / tr(A R A R)."""
+    apart = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    W = np.maximum(0.0, 1.0 - apart / (lag + 1.0))
+    R = np.maximum(0.0, 1.0 - apart / (overlap + 1.0))
+    M = np.eye(n) - 1.0 / n
+    AR = M @ W @ M @ R
+    found = calibrate(1.0 - np.arange(lag + 1) / (lag + 1.0), n, overlap=overlap)
+    assert found.bias == pytest.approx(np.trace(AR) / (n * (n - 1)) / R.mean(), rel=1e-10)
+    # The Fourier frequencies are exact on a circle, and nearly so on a line that is not too short.
+    exact = found.df > 3.0
+    assert not exact or found.df == pytest.approx(np.trace(AR) ** 2 / np.trace(AR @ AR), rel=0.25)
+
+
+def test_bartlett_misses_a_third_of_an_overlap():
+    """Sum of (1 - j/h)^2 over j, both sides, is (2 h + 1/h) / 3, and of 1 - j/h it is h."""
+    h = 50
+    found = calibrate(1.0 - np.arange(h) / h, 200_000, overlap=h - 1)
+    assert found.bias == pytest.approx((2 * h + 1 / h) / 3 / h, abs=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "overlap"), [(250, 0), (1000, 0), (1000, 4), (2500, 20)])
-def test_nothing_is_called_significant_as_often_as_promised(n, overlap):
-    """2,000 worlds without any effect: 5 % are called significant, give or take 2."""
-    found = 0
-    for seed in range(2_000):
-        x = overlapping(np.random.default_rng(seed), n, overlap + 1)
-        found += hac_mean(x, minimum_lag=least_lag(overlap)).p < 0.05
-    assert 0.03 <= found / 2_000 <= 0.07
-
-
-# Bootstrap.
+@pytest.mark.parametrize(
+    ("n", "h"), [(30, 1), (50, 21), (250, 1), (1000, 5), (1000, 21), (2500, 21), (2500, 63)]
+)
+def test_a_null_mean_is_called_significant_as_often_as_it_says(n, h):
+    p = np.array([hac_mean(x, minimum_lag=h - 1).p for x in overlapping(SEEDS, n, h)])
+    assert 0.03 <= (p < 0.05).mean() <= 0.07
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n", "overlap"), [(250, 0), (1000, 4)])
-def test_intervals_hold_the_truth_as_often_as_promised(n, overlap):
-    """1,000 worlds: the interval of 95 % holds the true mean in 95 %, give or take 3."""
-    inside = 0
-    bootstrap = Bootstrap()
-    for seed in range(1_000):
-        low, high = bootstrap.interval(
-            0.2 + overlapping(np.random.default_rng(seed), n, overlap + 1), overlap=overlap
-        )
-        inside += low <= 0.2 <= high
-    assert 0.92 <= inside / 1_000 <= 0.98
+def test_the_normal_distribution_would_call_twice_as_many():
+    """Why p is not that of the normal distribution: this is what it would say, however long the series."""
+    t = np.array([hac_mean(x, lag=20).t for x in overlapping(SEEDS, 2500, 21)])
+    assert (np.abs(t) > 1.96).mean() > 0.09
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("h", [1, 21])
+def test_a_null_factor_is_called_significant_as_often_as_it_says(h):
+    """Information coefficients of exposures that never change with returns over h days, each day."""
+    days, assets = 1000, 50
+    found = []
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal(assets)
+        growth = np.cumsum(np.vstack([np.zeros(assets), rng.standard_normal((days + h - 1, assets))]), axis=0)
+        r = growth[h:] - growth[:-h]
+        u, v = x - x.mean(), r - r.mean(axis=1, keepdims=True)
+        ic = v @ u / np.sqrt((u @ u) * (v**2).sum(axis=1))
+        found.append(hac_mean(ic, minimum_lag=h - 1).p)
+    assert 0.03 <= (np.array(found) < 0.05).mean() <= 0.07
+
+
+def test_overlap_that_is_not_there_makes_it_cautious():
+    p = np.array([hac_mean(x, minimum_lag=20).p for x in overlapping(200, 500, 1)])
+    assert (p < 0.05).mean() < 0.05
+
+
+# Bootstrap
+
+
+@pytest.mark.parametrize("length", [1, 4, 12])
+def test_drawn_means_have_the_variance_of_politis_and_romano(length):
+    pytest.importorskip("arch")
+    x = ar(100, 0.7)
+    u = x - x.mean()
+    g = np.array([u[j:] @ u[: 100 - j] for j in range(100)]) / 100
+    kept = _kept(100, length)
+    expected = (g[0] + 2.0 * kept[1:] @ g[1:]) / 100
+    _, drawn = Bootstrap(draws=20_000)._statistics(x, length, "mean")
+    # Of 20,000 draws a variance is known to 1 %.
+    assert drawn.var() == pytest.approx(expected, rel=0.04)
+    assert drawn.mean() == pytest.approx(x.mean(), abs=4.0 * math.sqrt(expected / 20_000))
 
 
 def test_draws_are_those_of_arch():
-    from arch.bootstrap import StationaryBootstrap
-
-    x = np.random.default_rng(2).standard_normal(200)
-    ours = Bootstrap(draws=300, seed=9)
-    length = ours._length(x, 5)
-    size = 1.0 - 2.0 * ours._tail(200 / length)
-    theirs = StationaryBootstrap(length, x, seed=9).conf_int(
-        np.mean, reps=300, method="percentile", size=size
-    )
-    assert 0.95 < size < 0.99
-    np.testing.assert_allclose(ours.interval(x, overlap=5), theirs.ravel(), rtol=1e-12)
-    assert length >= 6
+    bootstrap = pytest.importorskip("arch.bootstrap")
+    x = ar(200, 0.3)
+    mine = Bootstrap(draws=50, seed=7)
+    _, drawn = mine._statistics(x, 6, "mean")
+    theirs = bootstrap.StationaryBootstrap(6, x, seed=7).apply(np.mean, 50).ravel()
+    np.testing.assert_allclose(drawn, theirs, rtol=RTOL)
+    _, ratios = mine._statistics(x, 6, "ratio")
+    theirs = bootstrap.StationaryBootstrap(6, x, seed=7).apply(lambda v: v.mean() / v.std(ddof=1), 50).ravel()
+    np.testing.assert_allclose(ratios, theirs, rtol=1e-10)
 
 
-def test_intervals_are_repeatable_and_wider_where_neighbours_resemble_each_other():
-    x = overlapping(np.random.default_rng(3), 400, 10)
-    assert Bootstrap(seed=1).interval(x) == Bootstrap(seed=1).interval(x)
-    low, high = Bootstrap().interval(x, overlap=9)
-    shuffled = np.random.default_rng(0).permutation(x)
-    narrow = np.diff(Bootstrap().interval(shuffled)).item()
-    assert high - low > 2.0 * narrow
+def test_the_same_seed_gives_the_same_interval_and_another_another():
+    pytest.importorskip("arch")
+    x = ar(300, 0.5)
+    one, two, other = Bootstrap(seed=1), Bootstrap(seed=1), Bootstrap(seed=2)
+    assert one.interval(x) == two.interval(x) == one.interval(np.append(x, np.nan))
+    assert one.interval(x) != other.interval(x)
+    low, high = one.interval(x)
+    wide = Bootstrap(seed=1, confidence=0.99).interval(x)
+    assert wide[0] < low < x.mean() < high < wide[1]
+    longer = one.interval(x, overlap=20)
+    assert longer[1] - longer[0] > high - low
 
 
-@pytest.mark.parametrize("x", [[], [1.0] * 50, [1.0, 2.0] * 4, [math.nan] * 30])
-def test_what_cannot_be_drawn_has_no_interval(x):
-    assert Bootstrap().interval(x) == (None, None)
-    assert Bootstrap(draws=0).interval(np.arange(50.0)) == (None, None)
-
-
-# Many tests.
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30))
-def test_adjusted_p_values_are_those_of_statsmodels(p):
-    multipletests = pytest.importorskip("statsmodels.stats.multitest").multipletests
-    for ours, theirs in (
-        ("bonferroni", "bonferroni"), ("holm", "holm"), ("benjamini_hochberg", "fdr_bh"),
-        ("benjamini_yekutieli", "fdr_by"),
-    ):  # fmt: skip
-        np.testing.assert_allclose(
-            adjusted_p(p, ours), multipletests(p, method=theirs)[1], rtol=1e-12, atol=1e-300
-        )
-
-
-def test_untold_tests_count_as_worthless_ones():
-    p = [0.001, 0.02, 0.3]
-    for method in ("holm", "benjamini_hochberg", "benjamini_yekutieli", "bonferroni"):
-        told = adjusted_p([*p, *[1.0] * 7], method)[:3]
-        np.testing.assert_allclose(adjusted_p(p, method, tests=10), told, rtol=1e-12)
-    assert np.isnan(adjusted_p([0.01, math.nan], "holm")).tolist() == [False, True]
-    assert adjusted_p([0.01, math.nan], "holm")[0] == 0.01
+def test_an_interval_moves_with_its_series():
+    pytest.importorskip("arch")
+    x = ar(120, 0.2)
+    found = np.array(Bootstrap(draws=200).interval(x))
+    np.testing.assert_allclose(Bootstrap(draws=200).interval(3.0 * x + 5.0), 3.0 * found + 5.0, rtol=1e-9)
+    ratio = Bootstrap(draws=200).interval(x, statistic="ratio")
+    np.testing.assert_allclose(Bootstrap(draws=200).interval(3.0 * x, statistic="ratio"), ratio, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("p", "options", "said"),
-    [([-0.1], {}, r"\[0, 1\]"), ([1.1], {}, r"\[0, 1\]"), ([0.1, 0.2], {"tests": 1}, "tests is 1")],
+    "values", [[], [1.0] * 50, [np.nan] * 50, np.arange(9.0), np.r_[np.arange(9.0), [np.nan] * 9]]
 )
-def test_p_values_lie_in_0_to_1(p, options, said):
-    with pytest.raises(DataError, match=said):
-        adjusted_p(p, "holm", **options)
+def test_what_has_no_interval_has_none(values):
+    assert Bootstrap().interval(values) == (None, None)
 
 
-# Sharpe ratios.
+def test_fewer_than_two_periods_have_no_interval():
+    pytest.importorskip("arch")
+    for n, overlap in ((12, 62), (20, 19), (100, 50)):
+        assert Bootstrap(draws=100).interval(ar(n, 0.0), overlap=overlap) == (None, None)
+    low, high = Bootstrap(draws=100).interval(ar(100, 0.0), overlap=49)
+    assert low < high
 
 
-def test_the_example_of_the_paper():
-    """Bailey and Lopez de Prado (2014), section A numerical example: 0.1132 a day, and 0.9004."""
-    daily, variance = 2.5 / math.sqrt(250), 0.5 / 250
-    assert expected_maximum_sharpe(100, variance) == pytest.approx(0.1132, abs=5e-5)
-    found = deflated_sharpe(daily, 1250, trials=100, variance=variance, skewness=-3.0, kurtosis=10.0)
-    assert found == pytest.approx(0.9004, abs=5e-5)
+def test_the_bootstrap_refuses():
+    with pytest.raises(DataError, match="draws"):
+        Bootstrap(draws=-1)
+    with pytest.raises(DataError, match="confidence"):
+        Bootstrap(confidence=1.0)
+    for options in ({"overlap": -1}, {"statistic": "median"}):
+        with pytest.raises(DataError, match=r"overlap|statistic"):
+            Bootstrap().interval(np.arange(20.0), **options)
+    with pytest.raises(DataError, match="finite"):
+        Bootstrap().interval([1.0, np.inf] * 10)
 
 
-def test_the_best_of_many_worthless_trials_is_as_high_as_expected():
-    best = np.random.default_rng(0).standard_normal((20_000, 100)).max(axis=1).mean()
-    assert expected_maximum_sharpe(100, 1.0) == pytest.approx(best, rel=0.01)
+def test_without_arch_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "arch", None)
+    monkeypatch.setitem(sys.modules, "arch.bootstrap", None)
+    with pytest.raises(MissingExtraError, match=r"kifactors\[evaluation\]"):
+        Bootstrap().interval(ar(50, 0.0))
+    assert Bootstrap(draws=0).interval(ar(50, 0.0)) == (None, None)
 
 
-def test_one_trial_deflates_nothing():
-    assert deflated_sharpe(0.1, 100, trials=1, variance=5.0) == probabilistic_sharpe(0.1, 100)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "h"), [(1000, 1), (250, 5), (1000, 21), (2500, 21)])
+def test_intervals_hold_the_planted_mean_as_often_as_they_say(n, h):
+    pytest.importorskip("arch")
+    bootstrap = Bootstrap(draws=500)
+    inside = []
+    for x in overlapping(SEEDS, n, h, mean=0.05):
+        low, high = bootstrap.interval(x, overlap=h - 1)
+        inside.append(low <= 0.05 * h <= high)
+    assert 0.92 <= np.mean(inside) <= 0.98
 
 
-def test_moments_are_those_of_scipy():
-    from scipy.stats import kurtosis, skew
-
-    x = np.random.default_rng(4).standard_exponential(50)
-    sharpe, skewness, fourth, n = sharpe_of([*x, math.nan])
-    assert (skewness, fourth, n) == (pytest.approx(skew(x)), pytest.approx(kurtosis(x, fisher=False)), 50)
-    assert sharpe == pytest.approx(x.mean() / x.std(ddof=1))
+# Many tests
 
 
-@pytest.mark.parametrize("x", [[], [1.0, 2.0], [1.0] * 10])
-def test_a_sharpe_ratio_needs_returns_that_differ(x):
-    with pytest.raises(DataError, match="no Sharpe ratio"):
-        sharpe_of(x)
+@EXAMPLES
+@given(
+    arrays(np.float64, st.integers(1, 30), elements=st.floats(0.0, 1.0, allow_subnormal=False)),
+    st.sampled_from(["bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]),
+)
+def test_adjusted_p_equals_statsmodels(p, method):
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    name = {"benjamini_hochberg": "fdr_bh", "benjamini_yekutieli": "fdr_by"}.get(method, method)
+    np.testing.assert_allclose(adjusted_p(p, method), multitest.multipletests(p, method=name)[1], rtol=RTOL)
+    more = np.concatenate([p, np.ones(7)])
+    np.testing.assert_allclose(
+        adjusted_p(p, method, tests=p.size + 7), adjusted_p(more, method)[: p.size], rtol=RTOL
+    )
 
 
-# The ledger.
-
-
-def test_a_ledger_is_saved_and_read_and_takes_no_contradiction(tmp_path):
-    rng = np.random.default_rng(5)
-    trials = Trials(untold=3)
-    for k in range(5):
-        trials.add(
-            f"delta {k}",
-            0.02 * k + 0.1 * rng.standard_normal(120),
-            parameters={"delta": k, "day": date(2024, 1, 1)},
-        )
-    path = trials.save(tmp_path / "trials.json")
-    again = Trials.read(path)
-    assert again.table().equals(trials.table())
-    assert len(again) == 8
-    series = 0.1 * np.random.default_rng(6).standard_normal(120)
-    again.add("new", series)
-    again.add("new", series)
-    assert len(again) == 9
-    with pytest.raises(DataError, match="'new' is in the ledger with other results"):
-        again.add("new", series + 0.01)
-
-
-def test_all_trials_count():
-    rng = np.random.default_rng(7)
-    few, many = Trials(), Trials(untold=200)
-    for k in range(5):
-        series = (0.08 if k == 0 else 0.0) + 0.1 * rng.standard_normal(60)
-        few.add(str(k), series)
-        many.add(str(k), series)
-    a, b = (t.table().filter(trial="0").row(0, named=True) for t in (few, many))
-    assert a["t"] == b["t"] > 3.0
-    assert a["p_holm"] < b["p_holm"]
-    assert a["p_benjamini_yekutieli"] < b["p_benjamini_yekutieli"]
-    assert a["deflated_sharpe"] > b["deflated_sharpe"]
-    assert a["passes_harvey_liu_zhu"]
+def test_adjusted_p_leaves_out_what_is_unknown():
+    found = adjusted_p([0.01, np.nan, 0.04], "holm")
+    np.testing.assert_allclose(found, [0.02, np.nan, 0.04])
+    assert adjusted_p([], "benjamini_yekutieli").size == 0
+    assert np.isnan(adjusted_p([np.nan], "holm", tests=3)).all()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 9, "untold": 0, "trials": {}}', '{"format": 1, "untold": 0, "trials": {"a": {}}}',
-             '{"format": 1, "untold": -1, "trials": {}}', '{"format": 1, "untold": 0, "trials": 3}'],
-)  # fmt: skip
-def test_what_is_no_ledger_is_refused(tmp_path, text):
-    (tmp_path / "x.json").write_text(text)
-    with pytest.raises(DataError):
-        Trials.read(tmp_path / "x.json")
+    ("p", "method", "tests"), [([1.5], "holm", None), ([0.1, 0.2], "holm", 1), ([0.1], "sidak", None)]
+)
+def test_adjusted_p_refuses(p, method, tests):
+    with pytest.raises(DataError, match=r"p values|tests|method"):
+        adjusted_p(p, method, tests=tests)
 
 
-def test_a_ledger_is_readable_text(tmp_path):
+# Sharpe ratios
+
+
+def test_the_numerical_example_of_the_deflated_sharpe_ratio():
+    """Bailey and Lopez de Prado (2014), section "A numerical example": SSRN 2460551, pages 9 and 10."""
+    sharpe, variance = 2.5 / math.sqrt(250), 0.5 / 250
+    assert round(expected_maximum_sharpe(100, variance), 4) == 0.1132
+    paper = {"skewness": -3.0, "kurtosis": 10.0, "variance": variance}
+    assert round(deflated_sharpe(sharpe, 1250, trials=100, **paper), 4) == 0.9004
+    assert round(deflated_sharpe(sharpe, 1250, trials=46, **paper), 4) == 0.9505
+    assert round(deflated_sharpe(sharpe, 1250, trials=88, variance=variance), 4) == 0.9505
+
+
+def test_the_expected_maximum_is_that_of_simulated_ratios():
+    rng = np.random.default_rng(0)
+    for trials in (10, 100, 1000):
+        best = rng.standard_normal((20_000, trials)).max(axis=1).mean()
+        # The formula is that of extreme value theory, for many trials.
+        assert expected_maximum_sharpe(trials, 1.0) == pytest.approx(best, rel=0.03)
+
+
+@EXAMPLES
+@given(
+    st.floats(-0.5, 0.5),
+    st.integers(3, 5000),
+    st.floats(-2.0, 2.0),
+    st.floats(0.0, 20.0),
+    st.floats(0.0, 0.3),
+)
+def test_sharpe_probabilities_are_monotonic_and_consistent(sharpe, n, skewness, more, benchmark):
+    moments = {"skewness": skewness, "kurtosis": skewness**2 + 1.1 + more}
+    p = probabilistic_sharpe(sharpe, n, benchmark=benchmark, **moments)
+    assert 0.0 <= p <= 1.0
+    assert probabilistic_sharpe(sharpe, n, benchmark=benchmark + 0.1, **moments) <= p
+    needed = minimum_track_record(sharpe, benchmark=benchmark, **moments)
+    if sharpe - benchmark < 1e-3:
+        assert sharpe > benchmark or needed == math.inf
+        return
+    if abs(needed - n) > 1e-6 * n:
+        assert (p >= 0.95) == (n >= needed)
+
+
+@pytest.mark.portfolio
+def test_skfolio_finds_the_same_deflated_ratio():
+    measures = pytest.importorskip("skfolio.measures", reason="skfolio is an extra of its own")
+    if not hasattr(measures, "deflated_sharpe_ratio"):
+        pytest.skip("this skfolio has no deflated Sharpe ratio")
+    x = np.random.default_rng(0).standard_t(5, (300, 8)) * 0.01 + 0.001
+    one = sharpe_of(x[:, 0])
+    ratios = np.array([sharpe_of(column).sharpe for column in x.T])
+    ours = deflated_sharpe(
+        one.sharpe, one.n, trials=8, variance=ratios.var(ddof=1), skewness=one.skewness, kurtosis=one.kurtosis
+    )
+    assert ours == pytest.approx(measures.deflated_sharpe_ratio(x[:, 0], ratios), rel=RTOL)
+
+
+def test_moments_equal_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    x = np.random.default_rng(1).lognormal(size=500)
+    found = sharpe_of(np.append(x, np.nan))
+    assert found.n == 500
+    assert found.sharpe == pytest.approx(x.mean() / x.std(ddof=1), rel=RTOL)
+    assert found.skewness == pytest.approx(stats.skew(x), rel=1e-10)
+    assert found.kurtosis == pytest.approx(stats.kurtosis(x, fisher=False), rel=1e-10)
+    assert sharpe_of(x * 1e-120).kurtosis == pytest.approx(found.kurtosis, rel=1e-10)
+
+
+@pytest.mark.parametrize("values", [[], [0.1, 0.2], [0.1] * 5, [np.inf, 1.0, 2.0, 3.0]])
+def test_sharpe_of_refuses(values):
+    with pytest.raises(DataError, match=r"Sharpe|finite"):
+        sharpe_of(values)
+
+
+def test_sharpe_ratios_refuse():
+    with pytest.raises(DataError, match="at least 2"):
+        probabilistic_sharpe(0.1, 1)
+    with pytest.raises(DataError, match="no distribution"):
+        probabilistic_sharpe(1.0, 100, skewness=3.0)
+    with pytest.raises(DataError, match="trials"):
+        expected_maximum_sharpe(0, 1.0)
+    with pytest.raises(DataError, match="variance"):
+        expected_maximum_sharpe(3, math.nan)
+    with pytest.raises(DataError, match="confidence"):
+        minimum_track_record(0.1, confidence=1.0)
+    assert expected_maximum_sharpe(1, 1.0) == 0.0
+    assert minimum_track_record(0.1, benchmark=0.2) == math.inf
+
+
+# Ledger
+
+
+def ledger(count=5, *, untold=0):
+    trials = Trials(untold=untold)
+    for k in range(count):
+        trials.add(f"variant {k}", ar(200, 0.2, seed=k), parameters={"half_life": k, "definition": "ab12"})
+    return trials
+
+
+def test_the_table_is_made_of_its_parts():
+    trials = ledger(untold=15)
+    assert len(trials) == 20
+    table = trials.table()
+    assert table["t"].abs().is_sorted(descending=True)
+    tests = {f"variant {k}": hac_mean(ar(200, 0.2, seed=k)) for k in range(5)}
+    p = np.array([tests[name].p for name in table["trial"]])
+    np.testing.assert_allclose(table["t"], [tests[name].t for name in table["trial"]], rtol=RTOL)
+    np.testing.assert_allclose(table["p_holm"], adjusted_p(p, "holm", tests=20), rtol=RTOL)
+    np.testing.assert_allclose(table["p_by"], adjusted_p(p, "benjamini_yekutieli", tests=20), rtol=RTOL)
+    assert table["passes_harvey_liu_zhu"].to_list() == (table["p"] < 0.0027).to_list()
+    best = sharpe_of(ar(200, 0.2, seed=int(table["trial"][0][-1])))
+    expected = deflated_sharpe(
+        best.sharpe,
+        200,
+        trials=20,
+        variance=table["sharpe"].var(),
+        skewness=best.skewness,
+        kurtosis=best.kurtosis,
+    )
+    assert table["deflated_sharpe"][0] == pytest.approx(expected, rel=RTOL)
+    alone = ledger(1).table()
+    assert alone["deflated_sharpe"][0] is None
+    assert alone["p"][0] == alone["p_holm"][0] == alone["p_by"][0]
+    assert Trials(untold=3).table().is_empty()
+
+
+def test_a_t_from_elsewhere_counts_like_any_other():
+    trials = ledger(2)
+    trials.add("of a paper", t=3.2, n=400)
+    row = trials.table().filter(trial="of a paper").row(0, named=True)
+    assert row["sharpe"] == pytest.approx(3.2 / 20)
+    assert row["p"] == pytest.approx(two_sided_p(3.2, 399))
+    assert row["mean"] is None
+    assert row["passes_harvey_liu_zhu"]
+
+
+def test_returns_that_overlap_pass_the_threshold_less_easily():
+    x = overlapping(1, 2500, 21)[0]
+    x += 3.2 * hac_mean(x, minimum_lag=20).se - x.mean()
     trials = Trials()
-    trials.add("a", [0.1, 0.2, 0.4], parameters={"delta": 0.5})
-    content = json.loads(trials.save(tmp_path / "t.json").read_text())
-    assert content["trials"]["a"]["parameters"] == {"delta": 0.5}
+    trials.add("as if apart", x)
+    trials.add("as they are", x, overlap=20)
+    table = trials.table().sort("trial")
+    np.testing.assert_allclose(table["t"], 3.2, rtol=1e-9)
+    assert table["passes_harvey_liu_zhu"].to_list() == [True, False]
 
 
-# Factor returns.
-
-
-def cross_sections(seed, dates=30, names=40):
-    rng = np.random.default_rng(seed)
-    days = kf.month_ends("2020-01", "2023-12")[:dates]
-    return pl.DataFrame(
-        {
-            "date": np.repeat(np.array(days, "datetime64[D]"), names),
-            "asset_id": [f"a{k:02}" for k in range(names)] * dates,
-            "x": rng.random(dates * names),
-            "size": rng.standard_normal(dates * names),
-            "industry": rng.choice(["p", "q", "r"], dates * names),
-            "cap": rng.lognormal(3.0, 1.0, dates * names),
-            "return": 0.05 * rng.standard_normal(dates * names),
-        }
-    ).with_columns(pl.col("date").cast(pl.Date))
-
-
-def test_factor_returns_are_those_of_linearmodels():
-    fama = pytest.importorskip("linearmodels.panel.model").FamaMacBeth
-    rows = cross_sections(1)
-    data = rows.to_pandas().set_index(["asset_id", "date"])
-    exog = data[["x", "size"]].assign(market=1.0)[["market", "x", "size"]]
-    theirs = fama(data["return"], exog).fit(cov_type="kernel", kernel="bartlett", bandwidth=3)
-    found = factor_returns(rows, ["x", "size"])
-    wide = found.returns.pivot("factor", index="date", values="value")
-    np.testing.assert_allclose(wide.drop("date").to_numpy(), theirs.all_params.to_numpy(), atol=1e-10)
-    ours = fama_macbeth(found.returns, lag=3)
-    np.testing.assert_allclose(ours["mean"], theirs.params, atol=1e-12)
-    np.testing.assert_allclose(ours["t"], theirs.tstats, rtol=1e-10)
-
-
-def test_mimicking_portfolios_earn_the_factor_return_exactly():
-    rows = cross_sections(2)
-    found = factor_returns(rows, ["x", "size"], industry="industry", cap="cap")
-    earned = found.weights.join(rows, on=["date", "asset_id"]).group_by("date", "factor").agg(
-        (pl.col("weight") * pl.col("return")).sum().alias("earned"),
-        (pl.col("weight") * pl.col("x")).sum().alias("x"),
-        (pl.col("weight") * pl.col("size")).sum().alias("size"),
-        pl.col("weight").sum().alias("net"),
-    )  # fmt: skip
-    both = earned.join(found.returns, on=["date", "factor"])
-    np.testing.assert_allclose(both["earned"], both["value"], atol=1e-12)
-    mine = both.filter(factor="x")
-    np.testing.assert_allclose(mine["x"], 1.0, atol=1e-12)
-    np.testing.assert_allclose(mine["size"], 0.0, atol=1e-12)
-    np.testing.assert_allclose(mine["net"], 0.0, atol=1e-12)
-
-
-def test_industries_add_to_nothing_by_their_caps():
-    rows = cross_sections(3)
-    found = factor_returns(rows, ["x"], industry="industry", cap="cap").returns
-    caps = rows.group_by("date", "industry").agg(pl.col("cap").sum())
-    joined = found.with_columns(industry=pl.col("factor").str.strip_prefix("industry:")).join(
-        caps, on=["date", "industry"]
-    )
-    totals = joined.group_by("date").agg((pl.col("value") * pl.col("cap")).sum() / pl.col("cap").sum())
-    np.testing.assert_allclose(totals["value"], 0.0, atol=1e-12)
-
-
-def test_toraniko_says_the_same_where_definitions_coincide():
-    """Its sectors add to nothing unweighted, and its styles explain what sectors leave, without an intercept.
-
-    That is ours if all industries are of one size and the style has a weighted mean of 0 in each.
-    """
-    estimate = pytest.importorskip("toraniko.model", reason="needs toraniko").estimate_factor_returns
-    root = pl.col("cap").sqrt()
-    rows = cross_sections(4, dates=3).with_columns(
-        cap=pl.col("cap") / pl.col("cap").sum().over("date", "industry")
-    )
-    mean = (root * pl.col("x")).sum() / root.sum()
-    rows = rows.with_columns(x=pl.col("x") - mean.over("date", "industry"))
-    named = rows.rename({"asset_id": "symbol"})
-    theirs, _ = estimate(
-        named.select("date", "symbol", asset_returns="return"),
-        named.select("date", "symbol", market_cap="cap"),
-        named.select(
-            "date", "symbol", *((pl.col("industry") == name).cast(pl.Float64).alias(name) for name in "pqr")
-        ),
-        named.select("date", "symbol", "x"),
-        winsor_factor=None,
-    )
-    ours = factor_returns(rows, ["x"], industry="industry", cap="cap").returns
-    wide = ours.with_columns(pl.col("factor").str.strip_prefix("industry:")).pivot(
-        "factor", index="date", values="value"
-    )
-    theirs = theirs.sort("date").select(wide.columns)
-    np.testing.assert_allclose(wide.drop("date").to_numpy(), theirs.drop("date").to_numpy(), atol=1e-12)
-
-
-def test_dates_that_cannot_be_solved_say_why():
-    day = date(2024, 1, 31)
-    few = pl.DataFrame({"date": [day] * 2, "asset_id": ["a", "b"], "x": [0.1, 0.2], "return": [0.0, 0.1]})
-    alike = pl.DataFrame(
-        {"date": [day] * 4, "asset_id": list("abcd"), "x": [0.3] * 4, "return": [0.0, 0.1, 0.2, 0.3]}
-    )
-    unknown = alike.with_columns(x=pl.lit(None, pl.Float64))
-    for rows, reason in (
-        (few, "2 names for 2 factors"),
-        (alike, "collinear or constant"),
-        (unknown, "0 names for 2"),
+def test_a_name_stands_for_one_thing():
+    trials = ledger(2)
+    trials.add("variant 0", ar(200, 0.2, seed=0), parameters={"half_life": 0, "definition": "ab12"})
+    assert len(trials) == 2
+    for values, parameters in (
+        (ar(200, 0.2, seed=9), {"half_life": 0, "definition": "ab12"}),
+        (ar(200, 0.2, seed=0), {"half_life": 1, "definition": "ab12"}),
+        # The same moments, in another order.
+        (ar(200, 0.2, seed=0)[::-1], {"half_life": 0, "definition": "ab12"}),
     ):
-        found = factor_returns(rows, ["x"]).returns
-        assert found["value"].null_count() == 2
-        assert found["reason"].str.contains(reason).all()
+        with pytest.raises(DataError, match="own name"):
+            trials.add("variant 0", values, parameters=parameters)
+    assert "variant 1" in trials
+    assert trials["variant 1"]["parameters"]["half_life"] == 1
+    with pytest.raises(DataError, match="no trial"):
+        _ = trials["variant 7"]
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "said"),
+    "options",
     [
-        (lambda f: f.drop("x"), MissingColumnError, "no column 'x'"),
-        (lambda f: f.reverse(), DataError, "not sorted by date"),
-        (lambda f: f.with_columns(x=pl.lit(math.inf)), DataError, "x of 'a00' on 2020-01-31 is inf"),
-        (lambda f: f.with_columns(cap=pl.lit(0.0)), DataError, "expected a finite number above 0"),
+        {},
+        {"values": [0.1, 0.2, 0.3], "t": 2.0, "n": 3},
+        {"t": 2.0},
+        {"n": 20},
+        {"t": math.nan, "n": 20},
+        {"t": 2.0, "n": 2},
+        {"values": [0.1, 0.1, 0.1]},
+        {"values": [0.1, 0.2, 0.3], "parameters": {"x": math.nan}},
     ],
 )
-def test_rows_that_cannot_be_right_are_refused(change, error, said):
-    with pytest.raises(error, match=said):
-        factor_returns(change(cross_sections(5)), ["x"], cap="cap")
+def test_the_ledger_refuses(options):
+    trials = Trials()
+    with pytest.raises(DataError):
+        trials.add("x", **options)
+    assert len(trials) == 0
+    with pytest.raises(DataError, match="named"):
+        trials.add("", t=2.0, n=20)
+    with pytest.raises(DataError, match="untold"):
+        Trials(untold=-1)
 
 
-def test_shanken_makes_errors_larger_by_its_formula():
-    rng = np.random.default_rng(8)
-    days = kf.month_ends("2010-01", "2019-12")
-    F = rng.normal([0.01, 0.005], [0.04, 0.03], (len(days), 2))
-    frame = pl.concat(
-        pl.DataFrame({"date": days, "factor": name, "value": F[:, k], "t": 0.0})
-        for k, name in enumerate("mx")
-    )
-    found = fama_macbeth(frame, lag=0, shanken=["m", "x"])
-    S = np.cov(F, rowvar=False)
-    c = F.mean(axis=0) @ np.linalg.solve(S, F.mean(axis=0))
-    T = len(days)
-    # Without lags the variance of the mean is S / T, and the correction leaves exactly that: it scales what exceeds it.
-    for k, row in enumerate(found.iter_rows(named=True)):
-        assert row["t_shanken"] == pytest.approx(F[:, k].mean() / math.sqrt(S[k, k] / T))
-    assert c > 0.0
-    assert fama_macbeth(frame, lag=0)["t_shanken"].null_count() == 2
-
-
-# The look-ahead audit.
-
-
-def _tables():
-    days = kf.month_ends("2024-01", "2024-06")
-    rng = np.random.default_rng(9)
-    return {
-        "prices": pl.DataFrame(
-            {
-                "date": np.repeat(np.array(days, "datetime64[D]"), 4),
-                "asset_id": list("abcd") * 6,
-                "x": rng.random(24),
-            }
-        ).with_columns(pl.col("date").cast(pl.Date))
+def test_saved_and_read_it_is_the_same(tmp_path):
+    trials = ledger(untold=4)
+    path = trials.save(tmp_path / "trials.json")
+    assert json.loads(path.read_text())["trials"]["variant 0"]["parameters"] == {
+        "half_life": 0,
+        "definition": "ab12",
     }
+    again = Trials.read(path)
+    assert again == trials
+    assert again.table().equals(trials.table())
+    again.save(path)
+    assert Trials.read(path) == trials
+    assert [file.name for file in tmp_path.iterdir()] == ["trials.json"]
+
+
+def test_a_file_only_grows(tmp_path):
+    path = tmp_path / "trials.json"
+    ledger(2, untold=3).save(path)
+    other = Trials(untold=1)
+    other.add("another", t=1.0, n=100)
+    other.save(path)
+    found = Trials.read(path)
+    assert len(found) == 3 + 3
+    assert "variant 0" in found
+    assert "another" in found
+    assert other == found
+    clash = Trials()
+    clash.add("another", t=2.0, n=100)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="own name"):
+        clash.save(path)
+    assert path.read_bytes() == before
+
+
+def _append(path, k):
+    trials = Trials()
+    trials.add(f"run {k}", t=float(k), n=100)
+    trials.save(path)
+
+
+def test_two_who_write_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "trials.json"
+    processes = [
+        multiprocessing.get_context("spawn").Process(target=_append, args=(path, k)) for k in range(4)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert len(Trials.read(path)) == 4
+
+
+def test_a_lock_that_is_held_is_named(tmp_path):
+    path = tmp_path / "trials.json"
+    with (
+        locked(path),
+        pytest.raises(DataError, match=r"delete .*\.trials\.json\.lock"),
+        locked(path, patience=0.05),
+    ):
+        pass
+    with pytest.raises(DataError, match="folder"):
+        ledger(1).save(tmp_path / "nowhere" / "trials.json")
 
 
 @pytest.mark.parametrize(
-    ("expression", "passes"),
+    "text",
     [
-        (pl.col("x").rank().over("date"), True),
-        (pl.col("x") - pl.col("x").shift(1).over("asset_id"), True),
-        (pl.col("x").cum_sum().over("asset_id"), True),
-        ((pl.col("x") - pl.col("x").mean()) / pl.col("x").std(), False),
-        (pl.col("x").shift(-1).over("asset_id"), False),
-        (pl.col("x").fill_null(strategy="backward").rank(), False),
-        (pl.col("x") * (pl.col("date") == pl.col("date").max()), False),
-        (pl.col("x") / pl.len(), False),
+        "",
+        "[]",
+        "{}",
+        '{"format": 9, "untold": 0, "trials": {}}',
+        '{"format": 1, "untold": -1, "trials": {}}',
+        '{"format": 1, "untold": 0, "trials": {"a": {"n": "x"}}}',
+        '{"format": 1, "untold": 0, "trials": ["a"]}',
     ],
 )
-def test_audit_finds_what_looks_ahead(expression, passes):
-    def factor(tables):
-        return tables["prices"].sort("date", "asset_id").with_columns(score=expression)
-
-    found = audit_look_ahead(
-        factor, _tables(), {"prices": "date"}, ["2024-02-29", "2024-04-30", "2024-06-29"]
-    )
-    assert found.passed == passes
-    assert found.runs == 2 + 3 * 4
-    assert ("LOOK-AHEAD" in repr(found)) != passes
-    assert found.found.is_empty() == passes
+def test_a_file_that_is_no_ledger_is_named(tmp_path, text):
+    path = tmp_path / "trials.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"ledger|format|untold"):
+        Trials.read(path)
+    with pytest.raises(DataError, match="ledger"):
+        Trials.read(tmp_path / "absent.json")
 
 
-def test_audit_of_our_own_factor():
-    bundled = kf.load_bundled()
-    tables = {name: getattr(bundled, name) for name in INPUTS if getattr(bundled, name) is not None}
-    known = {
-        name: INPUTS[name].known for name, table in tables.items() if INPUTS[name].known in table.columns
-    }
-    dates = kf.month_ends("2025-01", "2025-03")
-
-    def factor(changed):
-        scores = kf.AIInfrastructureExposure().compute(kf.Tables(**changed), dates)
-        return scores.to_polars()
-
-    found = audit_look_ahead(factor, tables, known, ["2025-02-28"], never_added=["index_membership"])
-    assert found.passed, found
-    assert found.changed["rows"].sum() > 0
-
-
-@pytest.mark.parametrize(
-    ("factor", "said"),
-    [
-        (lambda tables: tables["prices"].to_pandas(), "returns a DataFrame; expected a polars frame"),
-        (lambda tables: tables["prices"].drop("date"), "no column 'date'"),
-        (lambda tables: pl.concat([tables["prices"], tables["prices"]]), "twice"),
-        (
-            lambda tables: tables["prices"].with_columns(x=pl.Series(np.random.default_rng().random(24))),
-            "two results",
-        ),
-    ],
-)
-def test_audit_refuses_what_it_cannot_compare(factor, said):
-    with pytest.raises(DataError, match=said):
-        audit_look_ahead(factor, _tables(), {"prices": "date"}, ["2024-02-29"])
-
-
-def test_an_audit_that_tests_nothing_is_an_error():
-    with pytest.raises(DataError, match="nothing was tested"):
-        audit_look_ahead(lambda tables: tables["prices"], _tables(), {"prices": "date"}, ["2025-01-01"])
-    with pytest.raises(MissingColumnError, match="'known_on'"):
-        audit_look_ahead(lambda tables: tables["prices"], _tables(), {"prices": "known_on"}, ["2024-02-29"])
+def test_the_room_exports_what_it_has():
+    assert set(kf.evaluation.__all__) <= set(dir(kf.evaluation))
+    assert isinstance(Trials().table(), pl.DataFrame)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from kifactors.errors import DataError
 from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES, Evaluation
-from kifactors.evaluation._factor_returns import MARKET, factor_returns, fama_macbeth
+from kifactors.evaluation._factor_returns import factor_returns
+from kifactors.evaluation._fama_macbeth import fama_macbeth
 from kifactors.evaluation._forward import REASONS, check_horizons, dropped_rows
 from kifactors.evaluation._ic import decay_of, ic_frame, ic_summary
 from kifactors.evaluation._limits import PriceFacts, limits_of
@@ -191,21 +192,12 @@ def _factors(panel: Panel, period: Floats, column: str) -> tuple[pl.DataFrame, p
         styles,
         industry="industry" if "industry" in rows.columns else None,
         cap="market_cap" if panel.caps is not None else None,
-        keep_weights=False,
-    ).returns
+    )
     frame = found.with_columns(
         exit=pl.col("date").replace_strict(ends, return_dtype=pl.Date) if ends else pl.lit(None, pl.Date)
     ).select(list(FRAMES["factor_returns"]))
-    tests = fama_macbeth(found).rename({"t": "t_fm"})
-    a_year = _a_year(panel)
-    market = found.filter(factor=MARKET).select("date", market="value")
-    links = [_with_market(found.filter(factor=name), market) for name in tests["factor"]]
-    summary = tests.with_columns(
-        annualized=pl.col("mean") * a_year,
-        correlation_market=pl.Series([c for c, _ in links], dtype=pl.Float64),
-        beta_market=pl.Series([b for _, b in links], dtype=pl.Float64),
-    )
-    return frame, summary.select(list(FRAMES["factor_summary"]))
+    tests = fama_macbeth(found).rename({"t": "t_fm"}).with_columns(annualized=pl.col("mean") * _a_year(panel))
+    return frame, tests.select(list(FRAMES["factor_summary"]))
 
 
 def _a_year(panel: Panel) -> float | None:
@@ -214,18 +206,6 @@ def _a_year(panel: Panel) -> float | None:
         return None
     span = (panel.sessions.days[periods.end[-1]] - panel.sessions.days[periods.begin[0]]).astype(float)
     return float(periods.places.size / (span / DAYS_A_YEAR))
-
-
-def _with_market(factor: pl.DataFrame, market: pl.DataFrame) -> tuple[float | None, float | None]:
-    """Return correlation with the market factor and beta to it."""
-    both = factor.join(market, on="date", how="inner").select("value", "market").drop_nulls()
-    if both.height < 3:
-        return None, None
-    x, m = both["value"].to_numpy(), both["market"].to_numpy()
-    x, m = x - x.mean(), m - m.mean()
-    if not (x @ x) > 0.0 or not (m @ m) > 0.0:
-        return None, None
-    return float(x @ m / np.sqrt((x @ x) * (m @ m))), float(x @ m / (m @ m))
 
 
 def _dropped(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from kifactors.tearsheet import Plots
+    from kifactors.evaluation.tearsheet import Plots
 
 _D, _N, _I, _T = pl.Date, pl.Float64, pl.Int64, pl.String
 FRAMES: Mapping[str, Mapping[str, Any]] = {
@@ -128,15 +128,15 @@ class Evaluation:
     @property
     def plot(self) -> "Plots":
         """Pictures, one method each: ``evaluation.plot.ic()`` returns matplotlib axes (extra ``report``)."""
-        from kifactors.tearsheet import Plots
+        from kifactors.evaluation.tearsheet import Plots
 
         return Plots(self)
 
-    def to_html(self, path: "str | PathLike[str]") -> "Path":
+    def to_html(self, path: "str | PathLike[str]", *, title: str | None = None) -> "Path":
         """Write the tear sheet: one HTML file that needs nothing else (extra ``report``)."""
-        from kifactors.tearsheet import write_html
+        from kifactors.evaluation.tearsheet import write_html
 
-        return write_html(self, path)
+        return write_html(self, path, title=title)
 
     def __repr__(self) -> str:
         return f"Evaluation of {self.settings['column']!r}\n{self.summary()}"

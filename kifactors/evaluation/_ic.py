@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES
-from kifactors.evaluation._hac import hac_mean, least_lag
+from kifactors.evaluation._hac import hac_mean
 from kifactors.evaluation._measure import Correlations, GroupCorrelations
 from kifactors.evaluation._panel import MONTH, MONTHS, Panel
 
@@ -73,10 +73,10 @@ def _summaries(
             apart = dates_apart(panel, horizon)
             for method in METHODS:
                 series = part.of(method)[:, j]
-                test, plain = hac_mean(series, minimum_lag=least_lag(overlap)), hac_mean(series, lag=0)
+                test, plain = hac_mean(series, minimum_lag=overlap), hac_mean(series, lag=0)
                 alone = hac_mean(series[apart], lag=0)
                 known = series[~np.isnan(series)]
-                low, high = bootstrap.interval(series, overlap=overlap)
+                low, high = _within(bootstrap.interval(series, overlap=overlap))
                 yield {
                     "horizon": horizon, "names": part.names, "method": method, "dates": test.n,
                     "mean": test.mean, "std": plain.std, "icir": plain.mean / plain.std if plain.mean is not None and plain.std else None,
@@ -104,7 +104,13 @@ def decay_of(panel: Panel, months: Sequence[Correlations], bootstrap: Bootstrap)
         for part in months:
             for method in METHODS:
                 series = part.of(method)[:, month]
-                test = hac_mean(series, minimum_lag=least_lag(overlap))
-                low, high = bootstrap.interval(series, overlap=overlap)
+                test = hac_mean(series, minimum_lag=overlap)
+                low, high = _within(bootstrap.interval(series, overlap=overlap))
                 rows.append((month + 1, part.names, method, test.n, test.mean, low, high))
     return pl.DataFrame(rows, schema=dict(FRAMES["decay"]), orient="row")
+
+
+def _within(interval: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    """Cut an interval of a mean correlation where no correlation can be."""
+    low, high = interval
+    return (None if low is None else max(low, -1.0)), (None if high is None else min(high, 1.0))

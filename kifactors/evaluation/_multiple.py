@@ -9,7 +9,8 @@ from kifactors.errors import DataError
 
 __all__ = ["HARVEY_LIU_ZHU", "adjusted_p"]
 
-# The t that a new factor needs after the hundreds that were tried: Harvey, Liu, Zhu (2016), RFS 29(1), abstract.
+# The |t| that a new factor needs after the hundreds that were tried: Harvey, Liu, Zhu (2016), "... and the
+# Cross-Section of Expected Returns", Review of Financial Studies 29(1), 5-68, abstract.
 HARVEY_LIU_ZHU = 3.0
 Method = Literal["bonferroni", "holm", "benjamini_hochberg", "benjamini_yekutieli"]
 
@@ -34,20 +35,28 @@ def adjusted_p(p: ArrayLike, method: Method, *, tests: int | None = None) -> NDA
 
     Notes
     -----
-    With p_(1) <= ... <= p_(m): Holm (1979), max_{j<=i} (m - j + 1) p_(j); Benjamini and Hochberg (1995),
-    min_{j>=i} m p_(j) / j; Benjamini and Yekutieli (2001), that times sum_{k<=m} 1/k. All at most 1.
+    With p_(1) <= ... <= p_(m): Bonferroni, m p_(i); Holm (1979), Scandinavian Journal of Statistics 6(2),
+    max_{j<=i} (m - j + 1) p_(j); Benjamini and Hochberg (1995), JRSS B 57(1), min_{j>=i} m p_(j) / j; Benjamini and
+    Yekutieli (2001), Annals of Statistics 29(4), that times sum_{k<=m} 1/k. All at most 1.
 
     Examples
     --------
+    3 x 0.01, 2 x 0.03, and 1 x 0.04, which may not be below that:
+
     >>> kf.evaluation.adjusted_p([0.01, 0.04, 0.03], "holm").tolist()
     [0.03, 0.06, 0.06]
+
+    The same three out of ten that were tried: 10 x 0.01, 9 x 0.03, and 8 x 0.04.
+
+    >>> kf.evaluation.adjusted_p([0.01, 0.04, 0.03], "holm", tests=10).round(12).tolist()
+    [0.1, 0.32, 0.27]
     """
     given = np.asarray(p, np.float64)
     known = ~np.isnan(given)
     x = given[known]
     if given.ndim != 1 or ((x < 0.0) | (x > 1.0)).any():
         raise DataError("p values must be one series of numbers in [0, 1], NaN where unknown.")
-    if tests is not None and tests < x.size:
+    if tests is not None and (isinstance(tests, bool) or tests < x.size):
         raise DataError(f"tests is {tests}, and {x.size} p values are given.")
     m = x.size if tests is None else tests
     order = np.argsort(x, kind="stable")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES
-from kifactors.evaluation._hac import hac_mean, least_lag
+from kifactors.evaluation._hac import hac_mean
 from kifactors.evaluation._measure import Means
 from kifactors.evaluation._panel import Panel
 
@@ -92,7 +92,7 @@ def spread_summary(
         values = spread_of(part)
         for j, horizon in enumerate(horizons):
             overlap = panel.overlap(horizon)
-            test = hac_mean(values[:, j], minimum_lag=least_lag(overlap))
+            test = hac_mean(values[:, j], minimum_lag=overlap)
             low, high = bootstrap.interval(values[:, j], overlap=overlap)
             rows.append(
                 (

@@ -1,6 +1,7 @@
 """Sharpe ratios after looking at many: the deflated Sharpe ratio of Bailey and Lopez de Prado."""
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -8,41 +9,74 @@ from numpy.typing import ArrayLike
 
 from kifactors.errors import DataError
 
-__all__ = ["deflated_sharpe", "expected_maximum_sharpe", "probabilistic_sharpe", "sharpe_of"]
+__all__ = [
+    "SharpeMoments",
+    "deflated_sharpe",
+    "expected_maximum_sharpe",
+    "minimum_track_record",
+    "probabilistic_sharpe",
+    "sharpe_of",
+]
 
 EULER = 0.5772156649015329
 NORMAL = NormalDist()
+# Dispersion below this share of the largest number is rounding.
+ROUNDING = 1e-12
 
 
-def sharpe_of(values: ArrayLike) -> tuple[float, float, float, int]:
+@dataclass(frozen=True, slots=True)
+class SharpeMoments:
+    """What Sharpe ratios are judged by.
+
+    Parameters
+    ----------
+    sharpe : float
+        Mean over standard deviation (n - 1), a period.
+    skewness, kurtosis : float
+        Of the sample, with n; 0 and 3 for the normal distribution.
+    n : int
+        Known numbers.
+    """
+
+    sharpe: float
+    skewness: float
+    kurtosis: float
+    n: int
+
+
+def sharpe_of(values: ArrayLike) -> SharpeMoments:
     """Return Sharpe ratio a period, skewness, kurtosis and length of a series of returns; NaN is left out.
-
-    Moments are those of the sample: mean and standard deviation with n - 1, skewness and kurtosis (3 for the normal
-    distribution) with n.
 
     Raises
     ------
     DataError
-        Fewer than 3 numbers are known, or all are equal.
+        Fewer than 3 numbers are known, all are equal, or one is infinite.
 
     Examples
     --------
-    >>> [round(x, 6) for x in kf.evaluation.sharpe_of([0.0, 0.01, 0.02, 0.03])]
-    [1.161895, 0.0, 1.64, 4]
+    A mean of 0.015 and a standard deviation of sqrt(0.0005 / 3):
+
+    >>> found = kf.evaluation.sharpe_of([0.0, 0.01, 0.02, 0.03])
+    >>> round(found.sharpe, 6), round(found.skewness, 6), round(found.kurtosis, 6), found.n
+    (1.161895, 0.0, 1.64, 4)
     """
     x = np.asarray(values, np.float64)
     x = x[~np.isnan(x)]
-    if x.size < 3 or x.min() == x.max():
+    if x.ndim != 1 or np.isinf(x).any():
+        raise DataError("values must be one series of finite numbers, NaN where unknown.")
+    if x.size < 3 or x.max() - x.min() <= ROUNDING * np.abs(x).max():
         raise DataError(
             f"{x.size} known returns, or all equal, have no Sharpe ratio. Give at least 3 different ones."
         )
+    # Powers of tiny numbers would underflow.
     u = x - x.mean()
+    u = u / np.abs(u).max()
     m2 = float((u**2).mean())
-    return (
-        float(x.mean() / x.std(ddof=1)),
-        float((u**3).mean() / m2**1.5),
-        float((u**4).mean() / m2**2),
-        int(x.size),
+    return SharpeMoments(
+        sharpe=float(x.mean() / x.std(ddof=1)),
+        skewness=float((u**3).mean() / m2**1.5),
+        kurtosis=float((u**4).mean() / m2**2),
+        n=int(x.size),
     )
 
 
@@ -75,11 +109,9 @@ def probabilistic_sharpe(
     >>> round(kf.evaluation.probabilistic_sharpe(0.1, 101), 6)
     0.840741
     """
-    spread = 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
-    if n < 2 or not spread > 0.0:
-        raise DataError(
-            f"n={n}, skewness={skewness:g}, kurtosis={kurtosis:g}: no sample of at least 2 returns has these."
-        )
+    if n < 2:
+        raise DataError(f"n is {n}; expected at least 2 returns.")
+    spread = _spread(sharpe, skewness, kurtosis)
     return NORMAL.cdf((sharpe - benchmark) * math.sqrt(n - 1) / math.sqrt(spread))
 
 
@@ -120,6 +152,18 @@ def deflated_sharpe(
 ) -> float:
     """Return the probability that a Sharpe ratio is above what the best of as many worthless trials would show.
 
+    Parameters
+    ----------
+    sharpe, n, skewness, kurtosis
+        Of the chosen trial, as in `probabilistic_sharpe`.
+    trials, variance
+        How many there were, and the variance of their ratios, as in `expected_maximum_sharpe`.
+
+    Notes
+    -----
+    `probabilistic_sharpe` with the benchmark of `expected_maximum_sharpe`: Bailey and Lopez de Prado (2014), Journal of
+    Portfolio Management 40(5), 94-107, equation 2.
+
     Examples
     --------
     The example of the paper: 2.5 a year over five years of 250 days, skewness -3 and kurtosis 10, the best of 100
@@ -131,3 +175,60 @@ def deflated_sharpe(
     """
     benchmark = expected_maximum_sharpe(trials, variance)
     return probabilistic_sharpe(sharpe, n, skewness=skewness, kurtosis=kurtosis, benchmark=benchmark)
+
+
+def minimum_track_record(
+    sharpe: float,
+    *,
+    skewness: float = 0.0,
+    kurtosis: float = 3.0,
+    benchmark: float = 0.0,
+    confidence: float = 0.95,
+) -> float:
+    """Return how many returns it takes until a Sharpe ratio is above a benchmark with some confidence.
+
+    Parameters
+    ----------
+    sharpe, skewness, kurtosis, benchmark : float
+        As in `probabilistic_sharpe`.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+        Returns, not years; infinite where the ratio is not above the benchmark.
+
+    Notes
+    -----
+    1 + (1 - skewness s + (kurtosis - 1) / 4 s^2) (z / (s - b))^2: Bailey and Lopez de Prado (2012), Journal of Risk
+    15(2), "The Sharpe Ratio Efficient Frontier", section on the minimum track record length.
+
+    Examples
+    --------
+    Monthly returns of a hedge fund with an annual ratio of 2, to be above 1: 4.99 years, and 3.24 were they normal.
+
+    >>> year = 12 ** 0.5
+    >>> months = [kf.evaluation.minimum_track_record(2 / year, benchmark=1 / year, skewness=s, kurtosis=k)
+    ...     for s, k in ((-0.72, 5.78), (0.0, 3.0))]
+    >>> [round(n / 12, 2) for n in months]
+    [4.99, 3.24]
+    """
+    if not 0.0 < confidence < 1.0:
+        raise DataError(f"confidence is {confidence}; expected more than 0 and less than 1.")
+    spread = _spread(sharpe, skewness, kurtosis)
+    if not sharpe > benchmark:
+        return math.inf
+    distance = NORMAL.inv_cdf(confidence) / (sharpe - benchmark)
+    # A power overflows with an error, a product with infinity.
+    return 1.0 + spread * distance * distance
+
+
+def _spread(sharpe: float, skewness: float, kurtosis: float) -> float:
+    """Return the variance of an estimated ratio, times the number of returns."""
+    spread = 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
+    if not spread > 0.0:
+        raise DataError(
+            f"no distribution has skewness {skewness:g} and kurtosis {kurtosis:g} (3 for the normal one)."
+        )
+    return spread

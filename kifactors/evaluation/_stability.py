@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kifactors.cross_section import rank
 from kifactors.evaluation._evaluation import FRAMES
-from kifactors.evaluation._hac import hac_mean, least_lag
+from kifactors.evaluation._hac import hac_mean
 from kifactors.evaluation._measure import Correlations, Grouping, Means
 from kifactors.evaluation._panel import Panel
 from kifactors.evaluation._portfolios import spread_of
@@ -108,9 +108,9 @@ def periods_by_year(
     rows = []
     for year in np.unique(years).tolist():
         inside = np.flatnonzero(years == year)
-        earned = hac_mean(spread[inside], minimum_lag=least_lag(overlap))
+        earned = hac_mean(spread[inside], minimum_lag=overlap)
         for part in found:
-            ic = hac_mean(part.spearman[inside, place], minimum_lag=least_lag(overlap))
+            ic = hac_mean(part.spearman[inside, place], minimum_lag=overlap)
             rows.append(
                 (
                     panel.dates[inside[0]], panel.dates[inside[-1]], part.names, ic.n, ic.mean, ic.t, earned.mean,

@@ -1,11 +1,13 @@
 """`Trials`: every variant that was tried, and what is left of the best when all are counted."""
 
+import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,17 +17,20 @@ from numpy.typing import ArrayLike
 from kifactors.atomic import written
 from kifactors.errors import DataError
 from kifactors.evaluation._evaluation import Evaluation
-from kifactors.evaluation._hac import hac_mean, least_lag
+from kifactors.evaluation._hac import hac_mean
+from kifactors.evaluation._lock import locked
 from kifactors.evaluation._multiple import HARVEY_LIU_ZHU, adjusted_p
 from kifactors.evaluation._sharpe import deflated_sharpe, sharpe_of
+from kifactors.evaluation._student import two_sided_p
 
 __all__ = ["Trials"]
 
 FORMAT = 1
+HURDLE = math.erfc(HARVEY_LIU_ZHU / math.sqrt(2.0))
+NUMBERS = ("n", "mean", "t", "p", "sharpe", "skewness", "kurtosis")
 TABLE = {
     "trial": pl.String, "n": pl.Int64, "mean": pl.Float64, "t": pl.Float64, "p": pl.Float64, "p_holm": pl.Float64,
-    "p_benjamini_yekutieli": pl.Float64, "sharpe": pl.Float64, "deflated_sharpe": pl.Float64,
-    "passes_harvey_liu_zhu": pl.Boolean,
+    "p_by": pl.Float64, "sharpe": pl.Float64, "deflated_sharpe": pl.Float64, "passes_harvey_liu_zhu": pl.Boolean,
 }  # fmt: skip
 
 
@@ -45,10 +50,10 @@ class Trials:
     >>> trials = kf.evaluation.Trials()
     >>> noise = np.random.default_rng(4).standard_normal((20, 120))
     >>> for k, series in enumerate(noise):
-    ...     trials.add(f"variant {k}", series)
+    ...     trials.add(f"variant {k}", series, parameters={"half_life": k})
     >>> best = trials.table().row(0, named=True)
-    >>> best["p"] < 0.05 < best["p_holm"]
-    True
+    >>> best["p"] < 0.05 < best["p_holm"], best["passes_harvey_liu_zhu"]
+    (True, False)
     """
 
     untold: int = 0
@@ -61,65 +66,92 @@ class Trials:
     def __len__(self) -> int:
         return len(self._trials) + self.untold
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._trials
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        """Return what is known of a trial: parameters, n, mean, t, p, lag, sharpe, skewness, kurtosis, values."""
+        if name not in self._trials:
+            raise DataError(f"there is no trial {name!r}; there are {', '.join(self._trials) or 'none'}.")
+        return MappingProxyType(self._trials[name])
+
     def add(
-        self, name: str, values: ArrayLike, *, parameters: Mapping[str, Any] | None = None, overlap: int = 0
+        self,
+        name: str,
+        values: ArrayLike | None = None,
+        *,
+        t: float | None = None,
+        n: int | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        overlap: int = 0,
     ) -> None:
-        """Add what a variant earned on each date: its spread, factor return or information coefficient.
+        """Add what a variant earned on each date, or only its t.
 
         Parameters
         ----------
         name : str
             What it is; adding the same again changes nothing.
-        values : (n,) array
-            In the order of time; NaN is left out.
+        values : (n,) array, optional
+            Its spread, factor return or information coefficient, in the order of time; NaN is left out. The ledger
+            keeps their moments and a SHA-256 of them.
+        t, n : float, int, optional
+            Instead of values: the t of a mean, and of how many numbers. The Sharpe ratio is then t / sqrt(n), and
+            returns count as normal.
         parameters : mapping, optional
-            What makes the variant: numbers and texts, kept with it.
+            What makes the variant: a definition's fingerprint, numbers and texts, kept with it.
         overlap : int
-            How many later dates share days with one: the least lag of the Newey-West t.
+            How many later dates share days with one: the least lag of the Newey-West t. Sharpe ratios, also the
+            deflated, take returns as independent: of returns that overlap they say too much.
 
         Raises
         ------
         DataError
-            The name stands for other values, fewer than 3 are known, or all are equal.
+            The name stands for something else already, fewer than 3 values are known or all are equal, or neither
+            or both of values and t are given.
         """
-        x = np.asarray(values, np.float64)
-        sharpe, skewness, kurtosis, n = sharpe_of(x)
-        test = hac_mean(x, minimum_lag=least_lag(overlap))
-        entry = {
-            "parameters": dict(parameters or {}),
-            "n": n, "mean": test.mean, "t": test.t, "p": test.p, "lag": test.lag,
-            "sharpe": sharpe, "skewness": skewness, "kurtosis": kurtosis,
-        }  # fmt: skip
-        entry = json.loads(json.dumps(entry, default=str))
-        if self._trials.setdefault(name, entry) != entry:
+        if not name or not isinstance(name, str):
+            raise DataError(f"a trial is named {name!r}; expected a text.")
+        if (values is None) == (t is None) or (t is None) != (n is None):
+            raise DataError(f"trial {name!r} needs values, or both t and n.")
+        found = _measured(values, overlap) if values is not None else _told(name, t, n)
+        entry = {"parameters": dict(parameters or {}), **found}
+        try:
+            _take(self._trials, name, json.loads(json.dumps(entry, default=str, allow_nan=False)))
+        except ValueError as error:
+            if isinstance(error, DataError):
+                raise
             raise DataError(
-                f"{name!r} is in the ledger with other results. Give the new variant its own name."
-            )
+                f"parameters of trial {name!r} hold a number that is not finite. Write it as a text."
+            ) from error
 
     def add_evaluation(self, name: str, evaluation: Evaluation) -> None:
-        """Add the spread of exposed less unexposed names, held from score date to score date."""
-        spread = evaluation.strategies.filter(portfolio="exposed spread", weighting="equal")
-        settings = {k: v for k, v in evaluation.settings.items() if k not in {"dates"}}
-        self.add(name, spread["value"].fill_null(np.nan).to_numpy(), parameters=settings)
+        """Add the spread of exposed less unexposed names, equally weighted and held from score date to score date."""
+        spread = evaluation.strategies.filter(portfolio="exposed spread", weighting="equal")["value"]
+        settings = {key: str(value) for key, value in evaluation.settings.items() if key != "dates"}
+        self.add(name, spread.fill_null(np.nan).to_numpy(), parameters=settings)
 
     def table(self) -> pl.DataFrame:
-        """Return a row per trial, the largest t first, whatever its sign.
+        """Return a row per trial, the largest t of either sign first.
 
-        Columns: trial, n, mean, t (Newey-West), p, p_holm and p_benjamini_yekutieli (all trials counted, the untold
-        ones too), sharpe (a period), deflated_sharpe (the probability that it is above what the best of as many
-        worthless trials shows; null with one trial), passes_harvey_liu_zhu (|t| above 3).
+        Returns
+        -------
+        polars.DataFrame
+            trial, n, mean, t (Newey-West), p, p_holm and p_by (Benjamini-Yekutieli; all trials counted, the untold
+            ones and those without p too), sharpe (a period), deflated_sharpe (the probability that it is above what the
+            best of as many worthless trials shows, with the variance of the ratios that are told; null with one trial
+            told), passes_harvey_liu_zhu (p no larger than that of a normal t of 3, 0.0027: their threshold, which a t of
+            returns that overlap, or of few, does not pass as easily as it looks).
         """
         trials = self._trials
         p = np.array([np.nan if one["p"] is None else one["p"] for one in trials.values()])
         # A trial without a p is still one that was tried.
-        tests = len(self)
-        holm, by = (adjusted_p(p, method, tests=tests) for method in ("holm", "benjamini_yekutieli"))
+        holm, by = (adjusted_p(p, method, tests=len(self)) for method in ("holm", "benjamini_yekutieli"))
         sharpes = np.array([one["sharpe"] for one in trials.values()])
         variance = float(sharpes.var(ddof=1)) if sharpes.size > 1 else math.nan
         rows = [
             (
                 name, one["n"], one["mean"], one["t"], one["p"], _known(holm[k]), _known(by[k]), one["sharpe"],
-                self._deflated(one, variance), None if one["t"] is None else abs(one["t"]) > HARVEY_LIU_ZHU,
+                self._deflated(one, variance), None if one["p"] is None else one["p"] <= HURDLE,
             )
             for k, (name, one) in enumerate(trials.items())
         ]  # fmt: skip
@@ -135,11 +167,26 @@ class Trials:
         )  # fmt: skip
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the ledger as JSON, whole or not at all."""
-        text = json.dumps(
-            {"format": FORMAT, "untold": self.untold, "trials": self._trials}, indent=1, sort_keys=True
-        )
-        return written(path, lambda file: file.write(text.encode()), what="the trials")
+        """Write the ledger as readable JSON, whole or not at all; trials that the file has already are kept.
+
+        So a ledger only grows: what another run wrote in the meantime is taken over, and of untold trials the larger
+        number counts.
+
+        Raises
+        ------
+        DataError
+            The file is no ledger, has a trial of the same name with other results, or is being written by another.
+        """
+        path = Path(path)
+        with locked(path):
+            untold, trials = _load(path) if path.exists() else (0, {})
+            for name, entry in self._trials.items():
+                _take(trials, name, entry)
+            # The order of the file, then what is new.
+            self.untold, self._trials = max(untold, self.untold), trials
+            ledger = {"format": FORMAT, "untold": self.untold, "trials": trials}
+            text = json.dumps(ledger, indent=1, allow_nan=False)
+            return written(path, lambda file: file.write(text.encode()), what="the trials")
 
     @classmethod
     def read(cls, path: str | PathLike[str]) -> "Trials":
@@ -150,28 +197,60 @@ class Trials:
         DataError
             There is no such file, or it is no ledger.
         """
-        try:
-            given = json.loads(Path(path).read_text())
-            if given["format"] != FORMAT:
-                raise DataError(f"{path} has format {given['format']}; this release reads {FORMAT}.")
-            trials = cls(untold=given["untold"])
-            _check(given["trials"].values())
-            trials._trials.update(given["trials"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(
-                f"{path} is no ledger of trials ({error!r}). Write one with Trials().save."
-            ) from error
-        return trials
+        untold, trials = _load(path)
+        return cls(untold, trials)
 
 
-def _check(trials: Iterable[Mapping[str, Any]]) -> None:
-    for one in trials:
-        for name in ("n", "mean", "t", "p", "sharpe", "skewness", "kurtosis"):
-            value = one[name]
-            if isinstance(value, bool) or not isinstance(value, int | float | None):
-                raise TypeError(f"{name} is {value!r}")
+def _take(trials: dict[str, dict[str, Any]], name: str, entry: dict[str, Any]) -> None:
+    if trials.setdefault(name, entry) != entry:
+        raise DataError(
+            f"{name!r} is in the ledger with other results or parameters. Give the new variant its own name."
+        )
+
+
+def _load(path: str | PathLike[str]) -> tuple[int, dict[str, dict[str, Any]]]:
+    try:
+        given = json.loads(Path(path).read_text(encoding="utf-8"))
+        if given["format"] != FORMAT:
+            raise DataError(f"{path} has format {given['format']}; this release reads {FORMAT}.")
+        untold, trials = Trials(given["untold"]).untold, dict(given["trials"])
+        for entry in trials.values():
+            _check(entry)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{path} is no ledger of trials ({error!r}). Write one with Trials().save."
+        ) from error
+    return untold, trials
+
+
+def _measured(values: ArrayLike, overlap: int) -> dict[str, Any]:
+    x = np.asarray(values, np.float64)
+    moments = sharpe_of(x)
+    test = hac_mean(x, minimum_lag=overlap)
+    return {
+        "n": moments.n, "mean": test.mean, "t": test.t, "p": test.p, "lag": test.lag,
+        "sharpe": moments.sharpe, "skewness": moments.skewness, "kurtosis": moments.kurtosis,
+        "values": hashlib.sha256(x[~np.isnan(x)].astype("<f8").tobytes()).hexdigest(),
+    }  # fmt: skip
+
+
+def _told(name: str, t: float | None, n: int | None) -> dict[str, Any]:
+    if t is None or n is None or not math.isfinite(t) or isinstance(n, bool) or n < 3:
+        raise DataError(f"trial {name!r} has t={t!r} and n={n!r}; expected a finite t of at least 3 numbers.")
+    return {
+        "n": int(n), "mean": None, "t": float(t), "p": two_sided_p(float(t), n - 1.0), "lag": None,
+        "sharpe": float(t) / math.sqrt(n), "skewness": 0.0, "kurtosis": 3.0, "values": None,
+    }  # fmt: skip
+
+
+def _check(one: Mapping[str, Any]) -> None:
+    for name in NUMBERS:
+        value = one[name]
+        optional = name in {"mean", "t", "p"}
+        if isinstance(value, bool) or not (isinstance(value, int | float) or (optional and value is None)):
+            raise TypeError(f"{name} is {value!r}")
 
 
 def _known(value: float) -> float | None:

@@ -13,18 +13,17 @@ __all__ = ["table_html"]
 Format = tuple[int, bool]
 LOOK: dict[str, Any] = {
     "table_background_color": "transparent",
-    "table_font_color": "currentColor",
     "table_font_size": "0.85rem",
     "table_width": "100%",
     "table_border_top_style": "none",
     "table_border_bottom_style": "none",
     "heading_border_bottom_style": "none",
     "column_labels_border_top_style": "none",
-    "column_labels_border_bottom_color": "var(--grid)",
+    "column_labels_border_bottom_color": "#8c8c8c",
     "column_labels_font_weight": "600",
-    "table_body_border_top_color": "var(--grid)",
-    "table_body_border_bottom_color": "var(--grid)",
-    "table_body_hlines_color": "var(--grid)",
+    "table_body_border_top_color": "#8c8c8c",
+    "table_body_border_bottom_color": "#8c8c8c",
+    "table_body_hlines_color": "#8c8c8c",
     "data_row_padding": "0.25rem",
     "column_labels_padding": "0.25rem",
 }

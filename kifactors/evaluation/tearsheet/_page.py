@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from kifactors.atomic import written
-from kifactors.evaluation import Evaluation
-from kifactors.tearsheet import _words
-from kifactors.tearsheet._canvas import svg_of
-from kifactors.tearsheet._plots import Plots
-from kifactors.tearsheet._style import CSS
-from kifactors.tearsheet._tables import table_html
+from kifactors.evaluation._evaluation import Evaluation
+from kifactors.evaluation.tearsheet import _words
+from kifactors.evaluation.tearsheet._canvas import WHOLE_LINE, svg_of
+from kifactors.evaluation.tearsheet._plots import Plots
+from kifactors.evaluation.tearsheet._style import CSS
+from kifactors.evaluation.tearsheet._tables import table_html
 
 __all__ = ["write_html"]
 
@@ -92,9 +92,9 @@ def _first_screen(evaluation: Evaluation, title: str) -> str:
     limits = "".join(f"<li>{html.escape(limit)}</li>" for limit in evaluation.limits)
     answers = {
         "What is it": (
-            f"{settings['column']} of {settings['assets']} companies to AI infrastructure, on {len(settings['dates'])} dates "
-            f"from {settings['first']} to {settings['last']}, held against what they earned afterwards. Definition "
-            f"{settings['definition'][:8]}."
+            f"AI infrastructure exposure: the column {settings['column']} of {settings['assets']} companies on "
+            f"{len(settings['dates'])} dates from {settings['first']} to {settings['last']}, held against what they earned "
+            f"afterwards. Definition {settings['definition'][:8]}."
         ),
         "Who is in it": _words.who_is_in(evaluation),
         "Does it pay": _words.does_it_pay(evaluation),
@@ -116,7 +116,9 @@ def _section(name: str, head: str, parts: Iterator[str]) -> str:
 def _picture(evaluation: Evaluation, name: str) -> str:
     axes = getattr(Plots(evaluation), name)()
     title = axes.get_title(loc="left") or axes.get_title() or name.replace("_", " ")
-    return f"<figure>{svg_of(axes, name.replace('_', '-'), title)}</figure>"
+    # What takes a whole line is too small for a phone, and is moved sideways there.
+    kind = ' class="wide"' if axes.get_figure().get_figwidth() >= WHOLE_LINE else ""
+    return f"<figure{kind}>{svg_of(axes, name.replace('_', '-'), title)}</figure>"
 
 
 def _ic(evaluation: Evaluation) -> Iterator[str]:
@@ -132,7 +134,7 @@ def _ic(evaluation: Evaluation) -> Iterator[str]:
         "names": "names", "horizon": "sessions", "dates": "dates", "mean": "mean rank IC", "low": "low", "high": "high",
         "t_hac": "t", "icir": "ICIR", "t_apart": "t, dates apart", "share_positive": "above 0",
     }  # fmt: skip
-    formats = {name: NUMBER for name in ("mean", "low", "high", "icir")} | {
+    formats = dict.fromkeys(("mean", "low", "high", "icir"), NUMBER) | {
         "t_hac": T, "t_apart": T, "share_positive": (0, True),
     }  # fmt: skip
     yield table_html(frame, labels, formats, name="ic")
@@ -146,15 +148,19 @@ def _portfolios(evaluation: Evaluation) -> Iterator[str]:
     yield _picture(evaluation, "turnover")
     yield "</div>"
     spreads = evaluation.spread_summary.with_columns(
-        spread=pl.col("spread").replace({"quantiles": "highest less lowest quantile", "exposed": "exposed less unexposed"})
+        spread=pl.col("spread").replace(
+            {"quantiles": "highest less lowest quantile", "exposed": "exposed less unexposed"}
+        )
     )
     labels = {"spread": "spread", "weighting": "weights", "horizon": "sessions", "dates": "dates", "mean": "mean",
               "low": "low", "high": "high", "t_hac": "t"}  # fmt: skip
-    yield table_html(spreads, labels, {"mean": SHARE, "low": SHARE, "high": SHARE, "t_hac": T}, name="spreads")
+    yield table_html(
+        spreads, labels, {"mean": SHARE, "low": SHARE, "high": SHARE, "t_hac": T}, name="spreads"
+    )
     labels = {"portfolio": "portfolio", "weighting": "weights", "periods": "periods", "annualized": "a year",
               "volatility": "volatility", "sharpe": "Sharpe", "max_drawdown": "drawdown", "turnover": "turnover",
               "break_even_cost": "break-even cost", "t_hac": "t"}  # fmt: skip
-    formats = {name: (1, True) for name in ("annualized", "volatility", "max_drawdown", "turnover")}
+    formats = dict.fromkeys(("annualized", "volatility", "max_drawdown", "turnover"), (1, True))
     formats |= {"sharpe": T, "t_hac": T, "break_even_cost": SHARE}
     yield table_html(evaluation.strategy_summary, labels, formats, name="strategies")
 
@@ -179,7 +185,9 @@ def _stability(evaluation: Evaluation) -> Iterator[str]:
               "spread_mean": "spread", "spread_t": "t "}  # fmt: skip
     frame = evaluation.periods.filter(pl.col("dates") > 0).with_columns(pl.col("from", "to").cast(pl.String))
     if frame.height:
-        yield table_html(frame, labels, {"ic_mean": NUMBER, "ic_t": T, "spread_mean": SHARE, "spread_t": T}, name="periods")
+        yield table_html(
+            frame, labels, {"ic_mean": NUMBER, "ic_t": T, "spread_mean": SHARE, "spread_t": T}, name="periods"
+        )
 
 
 def _rows(evaluation: Evaluation) -> Iterator[str]:

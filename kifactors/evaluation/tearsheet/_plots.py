@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from kifactors.evaluation import Evaluation
-from kifactors.tearsheet._canvas import COLOURS, new_axes, nothing, styled
+from kifactors.evaluation._evaluation import Evaluation
+from kifactors.evaluation.tearsheet._canvas import COLOURS, WHOLE_LINE, new_axes, nothing, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,14 @@ __all__ = ["Plots"]
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, GREY = COLOURS
 NAMES = {"universe": ("all known names", BLUE), "exposed": ("exposed names", ORANGE)}
-ROLES = {"pioneer": BLUE, "tool_supplier": GREEN, "both": PINK, "index_only": SKY, "none": GREY, "unknown": GREY}
+ROLES = {
+    "pioneer": BLUE,
+    "tool_supplier": GREEN,
+    "both": PINK,
+    "index_only": SKY,
+    "none": GREY,
+    "unknown": GREY,
+}
 MOST_BARS = 25
 ROLLING = 12
 
@@ -35,7 +42,7 @@ class Plots:
     def ic(self, ax: "Axes | None" = None, *, horizon: int | None = None) -> "Axes":
         """Draw the rank coefficient of each date and its mean over twelve dates."""
         with styled():
-            ax = new_axes(ax)
+            ax = new_axes(ax, width=WHOLE_LINE)
             h = self._main(horizon)
             frame = self.evaluation.ic.filter(pl.col("group").is_null(), pl.col("horizon") == h)
             drawn = False
@@ -51,6 +58,7 @@ class Plots:
             if not drawn:
                 return nothing(ax, "No date has three names with a value and a return.")
             ax.axhline(0.0, color=GREY, linewidth=0.8)
+            _dates(ax)
             ax.set_ylabel("rank IC")
             ax.set_title(f"Rank IC with the return over {sessions(h)}; lines: mean of {ROLLING} dates")
             ax.legend(loc="best", fontsize=8)
@@ -106,7 +114,9 @@ class Plots:
                 return nothing(ax, "No date has as many known names as there are quantiles.")
             width = 0.8 / len(horizons)
             for k, h in enumerate(horizons):
-                one = frame.filter(horizon=h).with_columns(pl.col("portfolio").cast(pl.Int64)).sort("portfolio")
+                one = (
+                    frame.filter(horizon=h).with_columns(pl.col("portfolio").cast(pl.Int64)).sort("portfolio")
+                )
                 heights = [np.nan if x is None else 100.0 * x for x in one["mean_of_means"]]
                 place = np.arange(len(labels)) + (k - (len(horizons) - 1) / 2) * width
                 ax.bar(place, heights, width * 0.9, color=COLOURS[k % len(COLOURS)], label=sessions(h))
@@ -120,7 +130,9 @@ class Plots:
     def cumulative(self, ax: "Axes | None" = None, *, weighting: str = "equal") -> "Axes":
         """Draw what exposed and unexposed names and their spread earned, held from score date to score date."""
         wanted = (("exposed", ORANGE), ("unexposed", GREY), ("exposed spread", BLUE))
-        return self._through_time(ax, "cumulative", wanted, weighting, "growth, %", "Held from score date to score date")
+        return self._through_time(
+            ax, "cumulative", wanted, weighting, "growth, %", "Held from score date to score date"
+        )
 
     def drawdown(self, ax: "Axes | None" = None, *, weighting: str = "equal") -> "Axes":
         """Draw how far each is below its peak."""
@@ -130,7 +142,9 @@ class Plots:
     def turnover(self, ax: "Axes | None" = None, *, weighting: str = "equal") -> "Axes":
         """Draw the one-way turnover of each score date."""
         wanted = (("exposed", ORANGE), ("exposed spread", BLUE))
-        return self._through_time(ax, "turnover", wanted, weighting, "one-way, %", "Turnover at each score date")
+        return self._through_time(
+            ax, "turnover", wanted, weighting, "one-way, %", "Turnover at each score date"
+        )
 
     def exposed_count(self, ax: "Axes | None" = None) -> "Axes":
         """Draw how many names are known and how many exposed on each date."""
@@ -143,6 +157,7 @@ class Plots:
             ax.step(days, frame["n"].to_list(), color=GREY, where="post", label="value known")
             ax.step(days, frame["exposed"].to_list(), color=ORANGE, where="post", label="exposed")
             ax.set_ylim(bottom=0)
+            _dates(ax)
             ax.set_ylabel("names")
             ax.set_title("How many names stand behind a figure")
             ax.legend(loc="best", fontsize=8)
@@ -151,13 +166,16 @@ class Plots:
     def factor_returns(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the sum of the factor's returns, each for an exposure of 1."""
         column = self.evaluation.settings["column"]
-        frame = self.evaluation.factor_returns.filter(pl.col("factor") == column).drop_nulls("value").sort("date")
+        frame = (
+            self.evaluation.factor_returns.filter(pl.col("factor") == column).drop_nulls("value").sort("date")
+        )
         with styled():
-            ax = new_axes(ax)
+            ax = new_axes(ax, width=WHOLE_LINE)
             if frame.is_empty():
                 return nothing(ax, "No period has enough names for a regression.")
             ax.plot(frame["exit"].to_list(), (100.0 * frame["value"].cum_sum()).to_list(), color=BLUE)
             ax.axhline(0.0, color=GREY, linewidth=0.8)
+            _dates(ax)
             ax.set_ylabel("sum, %")
             row = self.evaluation.factor_summary.filter(pl.col("factor") == column).row(0, named=True)
             t = "" if row["t_fm"] is None else f", t = {row['t_fm']:.2f}"
@@ -173,6 +191,7 @@ class Plots:
                 return nothing(ax, "No two dates in a row have three known names that differ.")
             ax.plot(frame["date"].to_list(), frame["rank_autocorrelation"].to_list(), color=GREEN)
             ax.set_ylim(top=1.02)
+            _dates(ax)
             ax.set_ylabel("correlation of ranks")
             ax.set_title("How each ranking resembles the one before")
             return ax
@@ -210,7 +229,7 @@ class Plots:
         )  # fmt: skip
         with styled():
             reasons = frame["reason"].unique(maintain_order=True).to_list()
-            ax = new_axes(ax, height=max(1.6, 0.45 * len(reasons) + 1.0))
+            ax = new_axes(ax, height=max(1.6, 0.45 * len(reasons) + 1.0), width=WHOLE_LINE)
             if frame.is_empty():
                 return nothing(ax, "Every scored row has a return at every horizon.")
             overs = frame["over"].unique(maintain_order=True).to_list()
@@ -224,30 +243,43 @@ class Plots:
             ax.invert_yaxis()
             ax.set_xlabel("rows")
             ax.set_title("Rows without a return, and why")
-            ax.legend(loc="best", fontsize=8)
+            ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(overs), fontsize=8)
             return ax
 
     def _through_time(
-        self, ax: "Axes | None", column: str, wanted: tuple[tuple[str, str], ...], weighting: str, unit: str, title: str
+        self,
+        ax: "Axes | None",
+        column: str,
+        wanted: tuple[tuple[str, str], ...],
+        weighting: str,
+        unit: str,
+        title: str,
     ) -> "Axes":
-        frame = self.evaluation.strategies.filter(weighting=weighting)
+        frame = self.evaluation.strategies.filter(weighting=weighting).sort("date")
+        # All begin together, when there is somebody on both sides of the spread.
+        begin = frame.filter(portfolio="exposed spread").drop_nulls("value")["date"].min()
         with styled():
             ax = new_axes(ax)
-            drawn = False
-            for portfolio, colour in wanted:
-                one = frame.filter(portfolio=portfolio).sort("date")
-                # Before anybody is held there is nothing to draw.
-                first = one["value"].is_not_null().arg_max() if one["value"].count() else None
-                if first is None:
-                    continue
-                one = one[first:].drop_nulls(column)
-                if one.is_empty():
-                    continue
-                drawn = True
-                ax.plot(one["exit"].to_list(), (100.0 * one[column]).to_list(), color=colour, label=portfolio)
-            if not drawn:
+            if begin is None:
                 return nothing(ax, "No period has exposed and unexposed names with a return.")
+            for portfolio, colour in wanted:
+                one = frame.filter(pl.col("portfolio") == portfolio, pl.col("date") >= begin)
+                growth = (1.0 + one["value"].fill_null(0.0)).cum_prod()
+                drawn = {
+                    "cumulative": growth - 1.0,
+                    "drawdown": growth / growth.cum_max().clip(1.0) - 1.0,
+                    "turnover": one["turnover"],
+                }[column]
+                days, values = one["exit" if column != "turnover" else "date"].to_list(), drawn.to_list()
+                known = [k for k, value in enumerate(values) if value is not None]
+                ax.plot(
+                    [days[k] for k in known],
+                    [100.0 * values[k] for k in known],
+                    color=colour,
+                    label=portfolio,
+                )
             ax.axhline(0.0, color=GREY, linewidth=0.8)
+            _dates(ax)
             ax.set_ylabel(unit)
             ax.set_title(f"{title}, {weighting} weights")
             ax.legend(loc="best", fontsize=8)
@@ -259,6 +291,15 @@ class Plots:
 
     def _confidence(self) -> str:
         return f"{100.0 * self.evaluation.settings['confidence']:g} %"
+
+
+def _dates(ax: "Axes") -> None:
+    """Write a few dates, each with no more than it needs."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _points(ax: "Axes", place: list[float], rows: pl.DataFrame, colour: str, label: str) -> None:

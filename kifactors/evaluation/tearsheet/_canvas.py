@@ -11,15 +11,17 @@ from kifactors.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "new_axes", "nothing", "styled", "svg_of"]
+__all__ = ["COLOURS", "WHOLE_LINE", "new_axes", "nothing", "styled", "svg_of"]
 
 # Okabe and Ito's colours, which people who are blind to some still tell apart; all show on white and on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
 # Stand-ins for what the page decides.
 INK, GRID = "#0b1c2d", "#c0d0e0"
-WIDTH, HEIGHT = 7.2, 2.9
+WIDTH, HEIGHT = 6.4, 2.9
+# One that stands alone takes the whole line of a page.
+WHOLE_LINE = 12.0
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRID,
     "axes.facecolor": "none",
@@ -57,13 +59,13 @@ def styled() -> Iterator[Any]:
         yield mpl
 
 
-def new_axes(ax: "Axes | None", *, height: float = HEIGHT) -> "Axes":
+def new_axes(ax: "Axes | None", *, height: float = HEIGHT, width: float = WIDTH) -> "Axes":
     """Return the given axes, or new ones on a figure of their own that no window knows."""
     if ax is not None:
         return ax
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(WIDTH, height), layout="constrained").add_subplot()
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
 def nothing(ax: "Axes", why: str) -> "Axes":

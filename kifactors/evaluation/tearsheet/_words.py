@@ -1,8 +1,10 @@
 """The answers of the first screen, in words: what, who, does it pay, how sure."""
 
+from typing import Any
+
 import polars as pl
 
-from kifactors.evaluation import Evaluation
+from kifactors.evaluation._evaluation import Evaluation
 
 __all__ = ["does_it_pay", "how_sure", "number", "share", "who_is_in"]
 
@@ -57,9 +59,9 @@ def how_sure(evaluation: Evaluation) -> str:
     h = _main(evaluation)
     spread = _one(evaluation.spread_summary, horizon=h, spread="exposed", weighting="equal")
     there = evaluation.stability.filter(pl.col("exposed") > 0)
+    few, many = there.select(low=pl.col("exposed").min(), high=pl.col("exposed").max()).row(0)
     rests = (
-        f"It rests on {there.height} dates with exposed names, {there['exposed'].min()} to {there['exposed'].max()} of them "
-        "on a date."
+        f"It rests on {there.height} dates with exposed names, {few} to {many} of them on a date."
         if there.height
         else "Nobody is exposed on any date."
     )
@@ -96,6 +98,6 @@ def _main(evaluation: Evaluation) -> int:
     return int(min(horizons, key=lambda h: abs(h - 21)))
 
 
-def _one(frame: pl.DataFrame, **where: object) -> dict[str, object] | None:
+def _one(frame: pl.DataFrame, **where: object) -> dict[str, Any] | None:
     found = frame.filter(*(pl.col(name) == value for name, value in where.items()))
     return found.row(0, named=True) if found.height else None

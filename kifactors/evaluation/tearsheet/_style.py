@@ -31,10 +31,16 @@ figure { margin: 0 0 1rem; }
 figure svg { width: 100%; height: auto; display: block; }
 .scroll { overflow-x: auto; margin: 0 0 1.2rem; }
 .scroll table { font-variant-numeric: tabular-nums; }
+.scroll table, .scroll th, .scroll td { color: var(--ink) !important; font-family: inherit !important; }
+.scroll th { color: var(--soft) !important; }
+.scroll table, .scroll thead, .scroll tbody, .scroll tr, .scroll th, .scroll td {
+  background: transparent !important; border-color: var(--grid) !important; }
+.wide { overflow-x: auto; }
 dl { display: grid; grid-template-columns: minmax(8rem, 14rem) minmax(0, 1fr); gap: 0.3rem 1rem; margin: 0; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 44rem) { .answers { grid-template-columns: minmax(0, 1fr); } h1 { font-size: 1.5rem; }
+  .wide svg { width: 44rem; }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; } dd { margin-bottom: 0.5rem; } }
 @page { size: A4; margin: 14mm; }
 @media print {
@@ -45,6 +51,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
   figure, .answers > div, .warning, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .two { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .scroll { overflow: visible; }
+  .scroll, .wide { overflow: visible; }
+  .scroll table { font-size: 7.5pt !important; }
+  .wide svg { width: 100%; }
 }
 """.strip()
