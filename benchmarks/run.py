@@ -30,6 +30,7 @@ MODULES = (
     "update",
     "cvxpy_dates",
     "companyfacts",
+    "evaluation",
 )
 # Measured otherwise, and written as tables of their own.
 TABLES = ("memory", "scaling")
