@@ -81,30 +81,32 @@ def _legs(
 ) -> list[Held]:
     q, p, assets = len(grouping.labels), periods.places.size, panel.sessions.values.shape[1]
     n, value, turnover = np.zeros((q, p), np.int64), np.full((q, p), np.nan), np.full((q, p), np.nan)
-    drifted = np.zeros((q, assets))
+    # An asset is in one portfolio of a grouping at most: its weight there, drifted since, and which one it is.
+    held, where = np.zeros(assets), np.full(assets, -1, np.intp)
     for k, place in enumerate(periods.places.tolist()):
         rows = slice(int(panel.offsets[place]), int(panel.offsets[place + 1]))
         usable = (grouping.codes[rows] > 0) & ~np.isnan(r[rows])
         if weights is not None:
             usable &= weights[rows] > 0.0
-        code, column = grouping.codes[rows][usable].astype(np.intp) - 1, panel.places[rows][usable]
-        w = np.ones(code.size) if weights is None else weights[rows][usable]
+        code, asset = grouping.codes[rows][usable].astype(np.intp) - 1, panel.places[rows][usable]
+        size = np.ones(code.size) if weights is None else weights[rows][usable]
+        w = size / np.bincount(code, size, q)[code]
         n[:, k] = np.bincount(code, minlength=q)
-        total = np.bincount(code, w, minlength=q)
-        target = np.zeros((q, assets))
-        target[code, column] = w / total[code]
-        earned = np.bincount(code, w / total[code] * r[rows][usable], minlength=q)
+        earned = np.bincount(code, w * r[rows][usable], q)
         there = n[:, k] > 0
         value[there, k] = earned[there]
-        if k:
-            # Who held nobody before buys everything: half of the difference would be half of that.
-            before = drifted.sum(axis=1) > 0.0
-            both = there & before
-            turnover[both, k] = 0.5 * np.abs(target[both] - drifted[both]).sum(axis=1)
-        drifted = target
-        drifted[code, column] *= 1.0 + r[rows][usable]
-        grown = drifted.sum(axis=1, keepdims=True)
-        drifted /= np.where(grown > 0.0, grown, 1.0)
+        stays = where[asset] == code
+        kept = np.where(stays, held[asset], 0.0)
+        had = np.bincount(where[where >= 0], minlength=q) > 0
+        # What is bought and sold of those that are in, and all of those that are out: what was held less what stays.
+        out = np.bincount(where[where >= 0], held[where >= 0], q) - np.bincount(code, kept, q)
+        traded = 0.5 * (np.bincount(code, np.abs(w - kept), q) + np.maximum(out, 0.0))
+        # Who held nobody before has nothing to turn over.
+        turnover[there & had, k] = traded[there & had]
+        held, where = np.zeros(assets), np.full(assets, -1, np.intp)
+        grown = 1.0 + earned[code]
+        held[asset] = w * (1.0 + r[rows][usable]) / np.where(grown > 0.0, grown, 1.0)
+        where[asset] = code
     return [Held(label, weighting, n[i], value[i], turnover[i]) for i, label in enumerate(grouping.labels)]
 
 
