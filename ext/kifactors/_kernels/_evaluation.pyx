@@ -1,8 +1,8 @@
 """Values against what followed them: correlations and quantile portfolios of each date.
 
-Cost: linear. The values of a date are sorted once. Where returns are missing, ranks and their ties are read off that
-order again without sorting; each column of returns is sorted once. Places in a quantile are whole numbers: nobody
-crosses an edge by a rounding.
+Cost: linear. The values of a date are sorted once. Where returns are missing, ranks and their ties are read off
+that order again without sorting; each column of returns is sorted once. Places in a quantile are whole numbers:
+nobody crosses an edge by a rounding.
 Every function trusts its caller: `kifactors._kernels` has checked types, lengths and offsets.
 """
 
@@ -113,8 +113,8 @@ def correlate(
 ):
     """Correlate values with each column over the rows where both are known, date by date.
 
-    mask chooses rows, empty: all of them. n_buckets 0: buckets is not written. scratch has five rows and numbers four,
-    as long as the longest date.
+    mask chooses rows, empty: all of them. n_buckets 0: buckets is not written. scratch has five rows and numbers
+    four, as long as the longest date.
     """
     cdef const double* returns[COLUMNS]
     cdef const double *y
@@ -221,12 +221,12 @@ def forward_returns(
     double[:, ::1] out not None,
     uint8_t[:, ::1] codes not None,
 ):
-    """Write what each row earned between the entry and the exit of its date, and why nothing is known of the others.
+    """Write what each row earned between entry and exit of its date, and why nothing is known of the others.
 
-    values and gaps are sessions x assets, gaps empty: none. ends is the last session of each asset, places the asset of
-    each row, -1 for none. entries and exits are columns x dates, an entry of -1 for none. The codes: 1 unknown value,
-    2 no entry, 3 no asset, 4 no price at entry, 5 exit after the last session, 6 no price at exit, 7 the asset ended, 8
-    an unknown return on the way.
+    values and gaps are sessions x assets, gaps empty: none. ends is the last session of each asset, places the
+    asset of each row, -1 for none. entries and exits are columns x dates, an entry of -1 for none. The codes: 1
+    unknown value, 2 no entry, 3 no asset, 4 no price at entry, 5 exit after the last session, 6 no price at exit,
+    7 the asset ended, 8 an unknown return on the way.
     """
     cdef Py_ssize_t c, d, i, asset, entry, exit_at, sessions = values.shape[0]
     cdef bint holed = gaps.shape[0] > 0

@@ -1,9 +1,9 @@
 """Rows in the order of doubles, in linear time.
 
-`sort_values` deals a few thousand numbers into as many equal intervals, in one pass of counting, and puts the few of an
-interval in order one by one. Where many share an interval, and for more numbers, `sort_pairs` counts leading bits: the
-distance of a key from the smallest, cut to as many bits as two passes can sort, goes before the row number; those that
-share them are put in order by the whole key, many of them by the same procedure once more.
+`sort_values` deals a few thousand numbers into as many equal intervals, in one pass of counting, and puts the few
+of an interval in order one by one. Where many share an interval, and for more numbers, `sort_pairs` counts leading
+bits: the distance of a key from the smallest, cut to as many bits as two passes can sort, goes before the row
+number; those that share them are put in order by the whole key, many of them by the same procedure once more.
 """
 
 from libc.math cimport INFINITY
@@ -127,12 +127,13 @@ cdef inline void sort_alike(uint64_t* pairs, uint64_t* spare, Py_ssize_t n, cons
 
 
 cdef inline void sort_values(
-    uint64_t* pairs, uint64_t* spare, Py_ssize_t n, const uint64_t* keys, const double* x, uint64_t least, uint64_t most
+    uint64_t* pairs, uint64_t* spare, Py_ssize_t n, const uint64_t* keys, const double* x, uint64_t least,
+    uint64_t most
 ) noexcept nogil:
     """Sort row numbers by the number of their row; keys are those of x, in [least, most].
 
-    Equal keys get equal upper halves. A number's distance from the smallest, as a whole number, goes before its row, so
-    that one comparison orders two of them; the leading bits of it are the interval.
+    Equal keys get equal upper halves. A number's distance from the smallest, as a whole number, goes before its
+    row, so that one comparison orders two of them; the leading bits of it are the interval.
     """
     cdef uint32_t[SPREAD] counts
     cdef Py_ssize_t i, j, begin, end
