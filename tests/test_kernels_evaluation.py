@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from kifactors._kernels import ShapeError, bucket_means, correlate
+from kifactors._kernels import ShapeError, bucket_means, correlate, forward_returns
 from kifactors._kernels._backend import REFERENCE, using
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
@@ -57,6 +57,44 @@ def test_means_are_those_of_the_slow_twin(panel, weighted):
         slow_n, slow = bucket_means(codes, columns, offsets, q, weights=weights)
     np.testing.assert_array_equal(n, slow_n)
     np.testing.assert_allclose(means, slow, rtol=1e-12, atol=1e-9)
+
+
+@st.composite
+def histories(draw):
+    """Values of a few assets on a few sessions, with holes and ends, and rows of a few dates that trade them."""
+    sessions, assets = draw(st.integers(0, 6)), draw(st.integers(0, 4))
+    cell = st.sampled_from([math.nan, 0.0, 1.0, 2.0, 4.0])
+    values = np.array(draw(st.lists(cell, min_size=sessions * assets, max_size=sessions * assets)))
+    gap = st.lists(st.integers(0, 1), min_size=sessions * assets, max_size=sessions * assets)
+    gaps = draw(
+        st.none()
+        | gap.map(lambda x: np.array(x, np.int32).reshape(sessions, assets).cumsum(0, dtype=np.int32))
+    )
+    ends = np.array(draw(st.lists(st.integers(-1, sessions - 1), min_size=assets, max_size=assets)), np.int64)
+    sizes = draw(st.lists(st.integers(0, 5), min_size=1, max_size=4))
+    n, columns = sum(sizes), draw(st.integers(1, 3))
+    places = np.array(draw(st.lists(st.integers(-1, assets - 1), min_size=n, max_size=n)), np.int64)
+    known = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    trade = st.lists(
+        st.integers(-1, sessions - 1), min_size=columns * len(sizes), max_size=columns * len(sizes)
+    )
+    entries = np.array(draw(trade), np.int64).reshape(columns, -1)
+    hold = st.lists(st.integers(0, 4), min_size=entries.size, max_size=entries.size)
+    exits = np.maximum(entries, 0) + np.array(draw(hold), np.int64).reshape(columns, -1)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return values.reshape(sessions, assets), ends, places, known, offsets, entries, exits, gaps
+
+
+@settings(max_examples=300, deadline=None)
+@given(histories())
+def test_forward_returns_and_reasons_are_those_of_the_slow_twin(history):
+    *given_, gaps = history
+    found, codes = forward_returns(*given_, gaps=gaps)
+    with using(REFERENCE):
+        slow, reasons = forward_returns(*given_, gaps=gaps)
+    np.testing.assert_array_equal(codes, reasons)
+    np.testing.assert_array_equal(found, slow)
+    np.testing.assert_array_equal(np.isnan(found), codes > 0)
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +246,21 @@ def test_alphalens_says_the_same():
     means, _ = performance.mean_return_by_quantile(clean, by_date=True, demeaned=False)
     theirs = means.unstack("factor_quantile").to_numpy().reshape(60, 2, 5)
     np.testing.assert_allclose(bucket_means(found.buckets, returns, offsets, 5)[1], theirs, **EXACT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"places": np.array([0, 5])}, {"entries": np.array([[9]])}, {"exits": np.array([[-1]])}, {"ends": np.array([7])},
+        {"gaps": np.zeros((1, 1), np.int32)}, {"offsets": np.array([0, 1, 2])}, {"values": np.zeros(3)},
+        {"exits": np.array([[1, 1]])},
+    ],
+)  # fmt: skip
+def test_places_outside_the_sessions_are_refused(change):
+    good = {
+        "values": np.ones((3, 1)), "ends": np.array([2]), "places": np.array([0, 0]), "known": np.array([True, True]),
+        "offsets": np.array([0, 2]), "entries": np.array([[0]]), "exits": np.array([[1]]),
+    }  # fmt: skip
+    assert forward_returns(**good)[0].tolist() == [[0.0, 0.0]]
+    with pytest.raises(ShapeError):
+        forward_returns(**{**good, **change})
