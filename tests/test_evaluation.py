@@ -482,6 +482,39 @@ def test_factor_returns_are_those_of_a_weighted_regression(world):
     assert ours["n"].to_list() == [len(keep)] * 6
 
 
+def test_other_styles_are_held_constant(world):
+    """A style that is all of the return takes it from the exposure."""
+    plain_ = evaluate(
+        world["scores"], prices=world["prices"], universe=world["universe"], draws=0, horizons=(1,)
+    )
+    days, table = world["days"], world["table"]
+    entry = {day: next(k for k, session in enumerate(days) if session > day) for day in world["scores"].dates}
+    later = dict(pairwise(world["scores"].dates))
+    rows = [
+        (day, name, row[entry[later[day]]] / row[entry[day]] - 1)
+        for day in later
+        for name, row in table.items()
+        if row[entry[day]] is not None and row[entry[later[day]]] is not None
+    ]
+    seen = pl.DataFrame(
+        rows, schema={"date": pl.Date, "asset_id": pl.String, "seen": pl.Float64}, orient="row"
+    )
+    universe = world["universe"].join(seen, on=["date", "asset_id"], how="left")
+    found = evaluate(
+        world["scores"], prices=world["prices"], universe=universe, styles=["seen"], draws=0, horizons=(1,)
+    )
+    values = found.factor_returns.filter(factor="seen")["value"].drop_nulls()
+    np.testing.assert_allclose(values, 1.0, atol=1e-9)
+    np.testing.assert_allclose(
+        found.factor_returns.filter(factor="exposure")["value"].drop_nulls(), 0.0, atol=1e-9
+    )
+    assert plain_.factor_returns.filter(factor="exposure")["value"].abs().max() > 1e-3
+    with pytest.raises(MissingColumnError, match="no column 'momentum'"):
+        evaluate(world["scores"], prices=world["prices"], universe=universe, styles=["momentum"], draws=0)
+    with pytest.raises(MissingColumnError, match="pass universe="):
+        evaluate(world["scores"], prices=world["prices"], styles=["momentum"], draws=0)
+
+
 def test_rank_autocorrelation_and_turnover_of_the_top(world):
     from scipy.stats import rankdata
 

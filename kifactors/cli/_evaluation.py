@@ -44,6 +44,9 @@ def evaluate(
     ] = None,
     column: Annotated[str, typer.Option(help="Column of the scores.")] = "exposure",
     by: Annotated[str | None, typer.Option(help="Coefficients within each name of this column too.")] = None,
+    style: Annotated[
+        list[str] | None, typer.Option(help="Column of the universe that regressions hold constant.")
+    ] = None,
     entry: Annotated[Entry, typer.Option(help="Price paid in the session after the score.")] = Entry.CLOSE,
     dividends: Annotated[
         bool | None, typer.Option("--dividends/--no-dividends", help="Whether returns include them.")
@@ -69,6 +72,7 @@ def evaluate(
             horizons=horizon or (1, 5, 21, 63),
             column=column,
             by=by,
+            styles=style or (),
             entry=entry.value,
             draws=draws,
             facts=PriceFacts(dividends=dividends, survivors_only=survivors),

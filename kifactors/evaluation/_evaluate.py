@@ -39,6 +39,7 @@ def evaluate(
     horizons: Sequence[int] = (1, 5, 21, 63),
     column: str = "exposure",
     by: str | None = None,
+    styles: Sequence[str] = (),
     universe: TableLike | None = None,
     entry: Entry = "close",
     delistings: TableLike | None = None,
@@ -68,8 +69,11 @@ def evaluate(
         What is evaluated: any column of numbers of the scores.
     by : str, optional
         Column of names, of scores or universe: information coefficients within each of them as well.
+    styles : sequence of str
+        Columns of numbers of the universe, exposures to other styles, that the regressions hold constant.
     universe : table, optional
-        date, asset_id, market_cap and industry as known on that date: for cap weights, and for the regressions.
+        date, asset_id, market_cap and industry as known on that date: for cap weights, and for the regressions (size is
+        the logarithm of market_cap).
     entry : {"close", "open"}
         Which price of the first session strictly after the score date is paid.
     delistings : table, optional
@@ -136,12 +140,13 @@ def evaluate(
         exposed_above=exposed_above,
         universe=universe,
         by=by,
+        styles=styles,
         max_wait_days=max_wait_days,
     )
     found = measure(panel, horizons, quantiles=quantiles, by=by, n_threads=n_threads)
     held = hold(panel, found.period, found.groupings)
     stability = stability_frame(panel, found.groupings[0])
-    factors, summary = _factors(panel, found.period, column)
+    factors, summary = _factors(panel, found.period, column, styles)
     dropped, counts = _dropped(panel, horizons, found.codes)
     main = min(range(len(horizons)), key=lambda j: abs(horizons[j] - 21))
     return Evaluation(
@@ -169,13 +174,15 @@ def evaluate(
     )
 
 
-def _factors(panel: Panel, period: Floats, column: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _factors(
+    panel: Panel, period: Floats, column: str, others: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Regress period returns on the value, and on industry and size where the universe has them."""
     rows = panel.rows.with_columns(
         pl.Series(column, panel.values, nan_to_null=True).alias(column),
         pl.Series("return", period, nan_to_null=True),
     )
-    styles = [column]
+    styles = [column, *others]
     if panel.caps is not None:
         rows = rows.with_columns(size=pl.col("market_cap").log())
         styles.append("size")

@@ -108,6 +108,7 @@ def panel_of(
     exposed_above: float,
     universe: TableLike | None,
     by: str | None,
+    styles: Sequence[str],
     max_wait_days: int,
 ) -> Panel:
     """Arrange scores for evaluation.
@@ -130,7 +131,7 @@ def panel_of(
         raise DataError(f"column {column!r} holds {frame[column].dtype}; expected numbers.")
     names = ["ticker", "role", "coverage", *([by] if by in frame.columns else [])]
     rows = frame.select(*KEY, *dict.fromkeys(names))
-    rows, caps = _with_universe(rows, universe, by)
+    rows, caps = _with_universe(rows, universe, by, styles)
     offsets = date_offsets(rows)
     dates = tuple(rows["date"].gather(offsets[:-1]).to_list())
     entries = entries_of(dates, sessions, max_wait_days=max_wait_days)
@@ -150,14 +151,18 @@ def panel_of(
 
 
 def _with_universe(
-    rows: pl.DataFrame, universe: TableLike | None, by: str | None
+    rows: pl.DataFrame, universe: TableLike | None, by: str | None, styles: Sequence[str]
 ) -> tuple[pl.DataFrame, Floats | None]:
     own = by is None or by in rows.columns
     if universe is None:
         if not own:
             raise MissingColumnError(f"by={by!r} is no column of the scores. Pass universe= with it.")
+        if styles:
+            raise MissingColumnError(f"styles are {', '.join(styles)}: pass universe= with these columns.")
         return rows, None
-    given = universe_columns(universe, [] if own or by is None else [by], optional=("market_cap", "industry"))
+    given = universe_columns(
+        universe, [*([] if own or by is None else [by]), *styles], optional=("market_cap", "industry")
+    )
     given = given.sort(KEY)
     twice = given.select(pl.struct(KEY).is_duplicated())
     if twice.to_series().any():
