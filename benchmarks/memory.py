@@ -31,7 +31,7 @@ the process held before it had inputs. *Ratio* to inputs and outputs; of a scree
 | work | inputs MB | outputs MB | peak MB | ratio | at most |
 |---|---:|---:|---:|---:|---:|
 """
-MOST = {"style_score": 1.3, "screen": 1.2}
+MOST = {"style_score": 1.3, "screen": 1.2, "evaluate": 2.5}
 # A screen shares its keys with the scores: what counts is what it needs beside its inputs, as a share of its output.
 BESIDE_INPUTS = {"screen"}
 MB = 1e6
@@ -54,9 +54,14 @@ class Peak:
 def results(*, quick: bool) -> list[Peak]:
     """Measure every run."""
     runs = (
-        [("style_score", 100, 1000), ("screen", 100, 1000), ("compute", 12, 500)]
+        [("style_score", 100, 1000), ("screen", 100, 1000), ("compute", 12, 500), ("evaluate", 100, 1000)]
         if quick
-        else [("style_score", 2500, 3000), ("screen", 2500, 3000), ("compute", 120, 5000)]
+        else [
+            ("style_score", 2500, 3000),
+            ("screen", 2500, 3000),
+            ("compute", 120, 5000),
+            ("evaluate", 2500, 3000),
+        ]
     )
     found = []
     for work, dates, assets in runs:
@@ -82,8 +87,8 @@ def markdown(found: list[Peak]) -> str:
 
 def measured(work: str, dates: int, assets: int) -> Peak:
     """Measure one run in this process."""
-    made = {"style_score": style_score, "screen": screen, "compute": compute}[work]
-    _, warm = made(2, 100)
+    made = {"style_score": style_score, "screen": screen, "compute": compute, "evaluate": evaluate}[work]
+    _, warm = made(40, 100)
     warm()
     gc.collect()
     before = resident()
@@ -134,6 +139,19 @@ def compute(dates: int, assets: int) -> tuple[Frames, Callable[[], Frames]]:
         return {"scores": scores.to_polars(), "diagnostics": scores.diagnostics}
 
     return dict(tables), run
+
+
+def evaluate(dates: int, assets: int) -> tuple[Frames, Callable[[], Frames]]:
+    """Return scores and closes, and what holds one against the other."""
+    import evaluation
+
+    scores, prices = evaluation.whole(dates, assets)
+
+    def run() -> Frames:
+        found = kf.evaluate(scores, prices=prices, n_threads=1)
+        return {name: getattr(found, name) for name in kf.evaluation.FRAMES}
+
+    return {"scores": scores.to_polars(), "prices": prices}, run
 
 
 def size(frames: Frames) -> int:
