@@ -13,8 +13,11 @@ from kifactors._kernels import ShapeError, bucket_means, correlate, forward_retu
 from kifactors._kernels._backend import REFERENCE, using
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
+# Numbers whose squares vanish have no correlation that numpy could agree on.
 numbers = st.one_of(
-    st.just(math.nan), st.integers(-4, 4).map(float), st.floats(-1e6, 1e6, allow_subnormal=False)
+    st.just(math.nan),
+    st.integers(-4, 4).map(float),
+    st.floats(-1e6, 1e6).map(lambda x: 0.0 if abs(x) < 1e-100 else x),
 )
 
 
