@@ -75,25 +75,43 @@ cdef double total(const double* x, Py_ssize_t n) noexcept nogil:
     return (a + b) + (c + d)
 
 
-cdef double product(const double* x, double mean_x, const double* y, double mean_y, Py_ssize_t n) noexcept nogil:
-    """Add up the products of the deviations in four strands."""
-    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
+cdef void products(
+    const double* x, double mean_x, const double* y, double mean_y, Py_ssize_t n,
+    double* xy, double* xx, double* yy,
+) noexcept nogil:
+    """Add up the products of the deviations, each in two strands."""
+    cdef double p = 0.0, q = 0.0, r = 0.0, s = 0.0, t = 0.0, u = 0.0, a, b, c, d
     cdef Py_ssize_t i
-    for i in range(0, n - 3, 4):
-        a += (x[i] - mean_x) * (y[i] - mean_y)
-        b += (x[i + 1] - mean_x) * (y[i + 1] - mean_y)
-        c += (x[i + 2] - mean_x) * (y[i + 2] - mean_y)
-        d += (x[i + 3] - mean_x) * (y[i + 3] - mean_y)
-    for i in range(n - n % 4, n):
-        a += (x[i] - mean_x) * (y[i] - mean_y)
-    return (a + b) + (c + d)
+    for i in range(0, n - 1, 2):
+        a = x[i] - mean_x
+        b = y[i] - mean_y
+        c = x[i + 1] - mean_x
+        d = y[i + 1] - mean_y
+        p += a * b
+        q += c * d
+        r += a * a
+        s += c * c
+        t += b * b
+        u += d * d
+    if n % 2:
+        a = x[n - 1] - mean_x
+        b = y[n - 1] - mean_y
+        p += a * b
+        r += a * a
+        t += b * b
+    xy[0] = p + q
+    xx[0] = r + s
+    yy[0] = t + u
 
 
 cdef double ratio(double xy, double xx, double yy) noexcept nogil:
     """Return a correlation; NaN where numbers are so small that their squares vanish."""
-    if not xx * yy > 0.0:
+    cdef double both = xx * yy
+    if not both > 0.0:
         return NAN
-    return max(-1.0, min(1.0, xy / sqrt(xx) / sqrt(yy)))
+    # The root of a square is exact: a perfect correlation is 1. Very large or small ones take two roots.
+    both = sqrt(both) if 1e-290 < both < 1e290 else sqrt(xx) * sqrt(yy)
+    return max(-1.0, min(1.0, xy / both))
 
 
 def correlate(
@@ -130,7 +148,7 @@ def correlate(
     cdef double *y_ranks = &numbers[1, 0]
     cdef double *x_kept = &numbers[2, 0]
     cdef double *y_kept = &numbers[3, 0]
-    cdef double mean_x, mean_y, xy, x_squares = 0.0, y_squares
+    cdef double mean_x, mean_y, xy, xx, yy, x_squares = 0.0, y_squares
     cdef bint masked = mask.shape[0] > 0, whole, constant
     for c in range(n_columns):
         view = columns[c]
@@ -193,17 +211,19 @@ def correlate(
                     whole = kept == known
                 mean_x = total(x_kept, kept) / kept
                 mean_y = total(y_kept, kept) / kept
-                pearson[d, c] = ratio(
-                    product(x_kept, mean_x, y_kept, mean_y, kept),
-                    product(x_kept, mean_x, x_kept, mean_x, kept),
-                    product(y_kept, mean_y, y_kept, mean_y, kept),
-                )
+                products(x_kept, mean_x, y_kept, mean_y, kept, &xy, &xx, &yy)
+                pearson[d, c] = ratio(xy, xx, yy)
                 sort_values(y_pairs, spare, kept, y_keys, y, least, most)
                 y_squares = centred_ranks(y_pairs, kept, y_keys, y_ranks)
                 xy = 0.0
-                for i in range(kept):
-                    row = <uint32_t>y_pairs[i]
-                    xy += x_ranks[row] * y_ranks[row]
+                if kept == offsets[d + 1] - a:
+                    # In the order of memory; whole numbers add up alike in any order.
+                    for i in range(kept):
+                        xy += x_ranks[i] * y_ranks[i]
+                else:
+                    for i in range(kept):
+                        row = <uint32_t>y_pairs[i]
+                        xy += x_ranks[row] * y_ranks[row]
                 spearman[d, c] = ratio(xy, x_squares, y_squares)
 
 

@@ -1,9 +1,9 @@
 """Rows in the order of doubles, in linear time.
 
-`sort_values` deals a few thousand numbers into as many equal intervals, in one pass of counting, and puts the few
-of an interval in order one by one. Where many share an interval, and for more numbers, `sort_pairs` counts leading
-bits: the distance of a key from the smallest, cut to as many bits as two passes can sort, goes before the row
-number; those that share them are put in order by the whole key, many of them by the same procedure once more.
+`sort_values` deals a few thousand numbers into twice as many equal intervals, in one pass of counting, and puts
+the few of an interval in order one by one. Where many share an interval, and for more numbers, `sort_pairs` counts
+leading bits: the distance of a key from the smallest, cut to as many bits as two passes can sort, goes before the
+row number; those that share them are put in order by the whole key, many of them by the same procedure once more.
 """
 
 from libc.math cimport INFINITY
@@ -144,7 +144,7 @@ cdef inline void sort_values(
     if n <= FEW or n > SPREAD or least == most:
         sort_pairs(pairs, spare, n, keys, least, most)
         return
-    while (<Py_ssize_t>1 << bits) < n:
+    while (<Py_ssize_t>1 << bits) < 2 * n and bits < ROW:
         bits += 1
     low = value_of(least)
     # A little less than all bits, for the rounding of the products.
