@@ -638,7 +638,7 @@ def test_tickers_name_assets_where_prices_do():
 def planted(seed, ic, *, dates=60, names=100, every=1):
     """Scores and daily returns with a known correlation between a score and the return of the session after entry."""
     rng = np.random.default_rng(seed)
-    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-01-01") + dates + 2)
+    days = np.datetime64("2020-01-01") + np.arange(dates + 2).astype("timedelta64[D]")
     x = rng.random((dates, names))
     z = (x - 0.5) * math.sqrt(12.0)
     noise = rng.standard_normal((dates + 2, names))
