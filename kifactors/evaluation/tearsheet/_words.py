@@ -1,103 +1,150 @@
-"""The answers of the first screen, in words: what, who, does it pay, how sure."""
+"""The answers of the first screen, in words with numbers: what, who, does it pay, how sure."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
+from kifactors.evaluation._multiple import HARVEY_LIU_ZHU
+from kifactors.evaluation.tearsheet._ask import label_of, main_horizon, names_of, row_of
+from kifactors.evaluation.tearsheet._text import (
+    NO_BREAK,
+    count,
+    day,
+    number,
+    p_value,
+    sessions,
+    share,
+    share_range,
+)
 
-__all__ = ["does_it_pay", "how_sure", "number", "share", "who_is_in"]
+__all__ = ["Answer", "answers"]
 
 SHOWN = 8
+UNKNOWN = "It cannot be said"
+MEANINGS = {
+    "exposure": (
+        "The share of a company's business that is AI infrastructure, from 0 to 1: what it spends on it of its revenue "
+        "(pioneers), what it earns from those who spend (tool suppliers), or both."
+    ),
+    "score": "Capital spending, supplier ties and index membership in one number; the market's own is 0.",
+    "neutral_score": "The score less what industry and size explain of it.",
+    "score_capex_intensity": "The pillar of those who spend on AI infrastructure.",
+    "score_supplier_ties": "The pillar of those who earn from that spending.",
+    "score_index_membership": "The pillar of those whom indices of the theme hold.",
+    "tools_minus_pioneers": "Those who earn from AI infrastructure less those who spend on it.",
+}
 
 
-def number(value: float | None, *, digits: int = 3, sign: bool = False) -> str:
-    """Write a number, or that it is unknown."""
-    if value is None:
-        return "unknown"
-    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question, the answer at a glance, and in a sentence or two."""
+
+    question: str
+    glance: str
+    text: str
 
 
-def share(value: float | None, *, digits: int = 1, sign: bool = False) -> str:
-    """Write a fraction as per cent, or that it is unknown."""
-    return "unknown" if value is None else f"{number(100.0 * value, digits=digits, sign=sign)} %"
+def answers(evaluation: Evaluation) -> tuple[Answer, ...]:
+    """Return the answers in the order in which they are asked."""
+    return (_what(evaluation), _who(evaluation), _pays(evaluation), _how_sure(evaluation))
 
 
-def who_is_in(evaluation: Evaluation) -> str:
-    """Name the most exposed of the last date."""
-    members = evaluation.members
-    last = evaluation.settings["last"]
+def _what(evaluation: Evaluation) -> Answer:
+    settings = evaluation.settings
+    label = label_of(settings["column"])
+    meaning = MEANINGS.get(settings["column"], f"The column {settings['column']} of the scores.")
+    definition = f" Definition {settings['definition'][:8]}." if settings["definition"] else ""
+    return Answer(
+        "What is the factor?",
+        label[:1].upper() + label[1:] if label != settings["column"] else label,
+        f"{meaning} Here of {count(settings['assets'], 'company', 'companies')} on "
+        f"{count(len(settings['dates']), 'date')}, {day(settings['first'])} to {day(settings['last'])}.{definition}",
+    )
+
+
+def _who(evaluation: Evaluation) -> Answer:
+    members, last = evaluation.members, evaluation.settings["last"]
     if members.is_empty():
-        return f"Nobody is exposed on {last}."
-    names = members.select(pl.coalesce("ticker", "asset_id")).to_series().to_list()
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} names on {last}: {', '.join(names[:SHOWN])}{more}."
+        return Answer("Who is in it now?", "Nobody", f"Nobody is exposed on {day(last)}.")
+    shown = [
+        name if value is None else f"{name} {number(value, digits=2)}"
+        for name, value in zip(names_of(members)[:SHOWN], members["value"], strict=False)
+    ]
+    more = f" and {members.height - SHOWN:,} more" if members.height > SHOWN else ""
+    return Answer(
+        "Who is in it now?", count(members.height, "name"), f"On {day(last)}: {', '.join(shown)}{more}."
+    )
 
 
-def does_it_pay(evaluation: Evaluation) -> str:
-    """Say what exposed names earned beside the others, and how the ranking among all did."""
-    h = _main(evaluation)
-    spread = _one(evaluation.spread_summary, horizon=h, spread="exposed", weighting="equal")
-    rank = _one(evaluation.ic_summary, horizon=h, names="universe", method="spearman")
-    if spread is None or spread["mean"] is None:
-        return "It cannot be said: no date has exposed and unexposed names with a return."
+def _pays(evaluation: Evaluation) -> Answer:
+    h = main_horizon(evaluation)
+    spread = _spread(evaluation)
+    if spread is None:
+        return Answer("Does it pay?", UNKNOWN, "No date has exposed and unexposed names with a return.")
     more = "more" if spread["mean"] >= 0.0 else "less"
-    text = (
-        f"Exposed names earned {share(abs(spread['mean']))} {more} than unexposed ones over {h} sessions, on the mean of "
-        f"{spread['dates']} dates ({_verdict(spread['low'], spread['high'])})."
+    rank = row_of(evaluation.ic_summary, horizon=h, names="universe", method="spearman")
+    return Answer(
+        "Does it pay?",
+        f"{share(spread['mean'], sign=True)} in {sessions(h)}",
+        f"Exposed names earned {share(abs(spread['mean']))} {more} than unexposed ones over {sessions(h)}, on the mean of "
+        f"{count(spread['dates'], 'date')}, before costs.{_rank(rank)}",
     )
-    if rank is not None and rank["mean"] is not None:
-        text += (
-            f" The rank correlation of value and return was {number(rank['mean'], sign=True)} "
-            f"({_verdict(rank['low'], rank['high'])})."
-        )
-    return text
 
 
-def how_sure(evaluation: Evaluation) -> str:
-    """Say the interval and t of the spread, and on how much they rest."""
-    h = _main(evaluation)
-    spread = _one(evaluation.spread_summary, horizon=h, spread="exposed", weighting="equal")
+def _rank(row: dict[str, Any] | None) -> str:
+    if row is None or row["mean"] is None:
+        return ""
+    text = f" The rank correlation of value and return was {number(row['mean'], sign=True)}"
+    if row["low"] is None:
+        return f"{text}."
+    return f"{text} ({number(row['low'], sign=True)} to {number(row['high'], sign=True)})."
+
+
+def _how_sure(evaluation: Evaluation) -> Answer:
     there = evaluation.stability.filter(pl.col("exposed") > 0)
-    few, many = there.select(low=pl.col("exposed").min(), high=pl.col("exposed").max()).row(0)
-    rests = (
-        f"It rests on {there.height} dates with exposed names, {few} to {many} of them on a date."
-        if there.height
-        else "Nobody is exposed on any date."
-    )
-    if spread is None or spread["t_hac"] is None:
-        return f"Not at all. {rests}"
-    confidence = f"{100.0 * evaluation.settings['confidence']:g} %"
+    rests = "Nobody is exposed on any date."
+    if there.height:
+        few, many = there.select(low=pl.col("exposed").min(), high=pl.col("exposed").max()).row(0)
+        names = count(few, "name") if few == many else f"{few:,} to {many:,} names"
+        rests = f"It rests on {count(there.height, 'date')} with {names} exposed."
+    spread = _spread(evaluation)
+    if spread is None:
+        return Answer("How sure?", "Not at all", rests)
+    confidence = share(evaluation.settings["confidence"], digits=0)
     interval = (
-        f"the {confidence} interval of the spread goes from {share(spread['low'], sign=True)} to "
-        f"{share(spread['high'], sign=True)}"
+        f"The {confidence} interval of that difference is {share_range(spread['low'], spread['high'])}"
         if spread["low"] is not None
-        else "there is no interval"
+        else "There are too few dates for an interval, or none was asked for"
     )
-    return (
-        f"Over {h} sessions {interval}; t = {number(spread['t_hac'], digits=2)} with neighbouring dates' shared days "
-        f"counted, p = {p_value(spread['p_hac'])}. {rests}"
+    test = (
+        f"t{NO_BREAK}={NO_BREAK}{number(spread['t_hac'], digits=2)} (Newey-West), {p_value(spread['p_hac'])}"
+        if spread["t_hac"] is not None
+        else "t is unknown"
+    )
+    bar = ""
+    if spread["t_hac"] is not None and abs(spread["t_hac"]) < HARVEY_LIU_ZHU:
+        bar = f" A new factor is asked for a t of {HARVEY_LIU_ZHU:g}."
+    return Answer(
+        "How sure?", _verdict(spread, evaluation.settings["confidence"]), f"{interval}; {test}.{bar} {rests}"
     )
 
 
-def p_value(p: float | None) -> str:
-    """Write a p value without calling it nothing."""
-    if p is None:
-        return "unknown"
-    return "under 0.001" if p < 0.001 else f"{p:.3f}"
+def _verdict(row: dict[str, Any], confidence: float) -> str:
+    """Say no more than interval and test say together."""
+    if row["low"] is None or row["high"] is None:
+        return "Cannot tell"
+    if row["low"] <= 0.0 <= row["high"]:
+        return "Cannot tell from zero"
+    if row["p_hac"] is None or row["p_hac"] > 1.0 - confidence:
+        return "Interval and t disagree"
+    return "Above zero, in this sample" if row["mean"] > 0.0 else "Below zero, in this sample"
 
 
-def _verdict(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return "without an interval"
-    return "cannot be told from zero" if low <= 0.0 <= high else "the interval excludes zero"
-
-
-def _main(evaluation: Evaluation) -> int:
-    horizons = evaluation.settings["horizons"]
-    return int(min(horizons, key=lambda h: abs(h - 21)))
-
-
-def _one(frame: pl.DataFrame, **where: object) -> dict[str, Any] | None:
-    found = frame.filter(*(pl.col(name) == value for name, value in where.items()))
-    return found.row(0, named=True) if found.height else None
+def _spread(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the row of exposed less unexposed names, if its mean is known."""
+    row = row_of(
+        evaluation.spread_summary, horizon=main_horizon(evaluation), spread="exposed", weighting="equal"
+    )
+    return None if row is None or row["mean"] is None else row
