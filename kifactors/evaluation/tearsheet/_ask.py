@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 import polars as pl
@@ -56,8 +54,8 @@ def window_of(days: Sequence[date]) -> int:
     """Return how many dates a year has, at most half of those there are and at least 3."""
     if len(days) < 2:
         return 3
-    between = median((after - before).days for before, after in pairwise(days))
-    return max(3, min(round(DAYS_A_YEAR / max(between, 1)), len(days) // 2))
+    a_year = (len(days) - 1) * DAYS_A_YEAR / (days[-1] - days[0]).days
+    return max(3, min(round(a_year), len(days) // 2))
 
 
 def begin_of_spread(evaluation: Evaluation, weighting: str) -> date | None:

@@ -12,10 +12,12 @@ from kifactors.evaluation.tearsheet._canvas import GREY
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["end_labels", "legend_above", "points", "time_axis", "zero_line"]
+__all__ = ["dots", "end_labels", "legend_above", "points", "time_axis", "zero_line"]
 
 # Fewer dates are all written out.
 FEW_DATES = 3
+# With more dates the dots of a line touch each other, and make a file large.
+MOST_DOTS = 150
 # Labels are no nearer than this share of the height.
 GAP = 0.085
 
@@ -41,6 +43,11 @@ def time_axis(ax: "Axes", days: Sequence[date]) -> None:
     ax.xaxis.set_major_formatter(formatter)
 
 
+def dots(days: Sequence[date]) -> dict[str, Any]:
+    """Return how a line marks its dates, if they are few enough."""
+    return {"marker": "o", "markersize": 2.5, "clip_on": False} if len(days) <= MOST_DOTS else {}
+
+
 def end_labels(ax: "Axes", lines: Sequence[tuple[float, str, str]], x: Any) -> None:
     """Write names at the right end of lines, moved apart where they would lie on each other.
 
@@ -51,6 +58,7 @@ def end_labels(ax: "Axes", lines: Sequence[tuple[float, str, str]], x: Any) -> N
     x : date or number
         Where the axes end.
     """
+    ax.set_xlim(right=x)
     low, high = ax.get_ylim()
     order = sorted(range(len(lines)), key=lambda k: lines[k][0])
     wanted = [(lines[k][0] - low) / (high - low) for k in order]
@@ -96,7 +104,9 @@ def points(
             continue
         x = [at for at, is_known in zip(place, known, strict=True) if is_known == sure]
         y = one["mean"].to_numpy()
-        options: dict[str, Any] = {"color": colour, "markersize": 5, "label": label if sure else f"_{label}"}
+        options: dict[str, Any] = {"color": colour, "markersize": 5, "label": label}
+        # Named once.
+        label = f"_{label}"
         if sure:
             errors = np.maximum([y - one["low"].to_numpy(), one["high"].to_numpy() - y], 0.0)
             ax.errorbar(x, y, errors, fmt=marker, capsize=0, elinewidth=1.6, **options)

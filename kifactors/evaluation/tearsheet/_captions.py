@@ -30,6 +30,8 @@ def reading_of_ic(evaluation: Evaluation) -> Iterator[str]:
     known = evaluation.ic.filter(pl.col("group").is_null(), horizon=main_horizon(evaluation)).drop_nulls(
         "spearman"
     )
+    if known.is_empty():
+        return
     for names, label in (("universe", "all known"), ("exposed", "exposed")):
         n = known.filter(names=names).select(pl.col("n").median()).item()
         if n is not None:
@@ -55,8 +57,10 @@ def _ic(evaluation: Evaluation) -> str:
     days = evaluation.ic.filter(pl.col("group").is_null(), pl.col("horizon") == h).drop_nulls("spearman")[
         "date"
     ]
-    window = window_of(days.unique().sort().to_list())
-    return f"Mean over {sessions(h)}: {', '.join(means)}. A point is a date, a line the mean of {window} of them."
+    there = days.unique().sort().to_list()
+    window = window_of(there)
+    line = f", a line the mean of {window} of them" if len(there) >= window else ""
+    return f"Mean over {sessions(h)}: {', '.join(means)}. A point is a date{line}."
 
 
 def _by_horizon(evaluation: Evaluation) -> str:
@@ -183,7 +187,11 @@ def _autocorrelation(evaluation: Evaluation) -> str:
     lasts = (
         f"; half of a lead in rank is gone after {number(half, digits=0)} days" if half is not None else ""
     )
-    return f"Mean {number(row['rank_autocorrelation'])}{lasts}. Of the top quantile {share(row['top_turnover'])} are new on a date."
+    return f"Mean {_never_whole(row['rank_autocorrelation'])}{lasts}. Of the top quantile {share(row['top_turnover'])} are new on a date."
+
+
+def _never_whole(correlation: float) -> str:
+    return "over 0.999" if 0.9995 <= correlation < 1.0 else number(correlation)
 
 
 def _dropped(evaluation: Evaluation) -> str:

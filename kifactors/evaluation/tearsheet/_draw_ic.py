@@ -6,7 +6,7 @@ import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
 from kifactors.evaluation.tearsheet._ask import main_horizon, window_of
-from kifactors.evaluation.tearsheet._axes import end_labels, legend_above, points, time_axis, zero_line
+from kifactors.evaluation.tearsheet._axes import dots, end_labels, legend_above, points, time_axis, zero_line
 from kifactors.evaluation.tearsheet._canvas import BLUE, ORANGE, new_axes, nothing, styled
 from kifactors.evaluation.tearsheet._text import sessions, share
 
@@ -30,7 +30,7 @@ def draw_ic(evaluation: Evaluation, ax: "Axes | None", horizon: int | None) -> "
         if frame.is_empty():
             return nothing(ax, title, NOBODY)
         days = frame["date"].unique().sort().to_list()
-        window = window_of(days)
+        window, few = window_of(days), bool(dots(days))
         ends = []
         for names, (label, colour, marker) in SETS.items():
             one = frame.filter(names=names).sort("date")
@@ -39,18 +39,20 @@ def draw_ic(evaluation: Evaluation, ax: "Axes | None", horizon: int | None) -> "
                 one["spearman"].to_list(),
                 marker,
                 color=colour,
-                alpha=0.45,
-                markersize=3,
+                alpha=0.45 if few else 0.12,
+                markersize=3 if few else 2,
+                clip_on=False,
             )
             line = one.with_columns(mean=pl.col("spearman").rolling_mean(window)).drop_nulls("mean")
             if line.is_empty():
                 continue
-            ax.plot(line["date"].to_list(), line["mean"].to_list(), color=colour, label=label)
+            ax.plot(line["date"].to_list(), line["mean"].to_list(), color=colour, label=label, zorder=3)
             ends.append((line["mean"][-1], label.removesuffix(" names"), colour))
         ax.set_ylim(-1.05, 1.05)
         zero_line(ax)
         time_axis(ax, days)
-        end_labels(ax, ends, days[-1])
+        if ends:
+            end_labels(ax, ends, days[-1])
         ax.set_ylabel("rank correlation")
         ax.set_title(title)
         return ax

@@ -6,9 +6,9 @@ import numpy as np
 
 from kifactors.evaluation._evaluation import Evaluation
 from kifactors.evaluation.tearsheet._ask import main_horizon, names_of
-from kifactors.evaluation.tearsheet._axes import legend_above, time_axis
+from kifactors.evaluation.tearsheet._axes import dots, legend_above, time_axis
 from kifactors.evaluation.tearsheet._canvas import BLUE, GREEN, GREY, ORANGE, new_axes, nothing, styled
-from kifactors.evaluation.tearsheet._text import day, number, sessions
+from kifactors.evaluation.tearsheet._text import cut, day, number, sessions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def draw_autocorrelation(evaluation: Evaluation, ax: "Axes | None") -> "Axes":
         if frame.is_empty():
             return nothing(ax, title, "No two dates in a row have three known names that differ.")
         days, values = frame["date"].to_list(), frame["rank_autocorrelation"].to_list()
-        ax.plot(days, values, color=BLUE, marker="o", markersize=2.5, linewidth=1.2, clip_on=False)
+        ax.plot(days, values, color=BLUE, linewidth=1.2, **dots(days))
         low = min(0.9, min(values))
         ax.set_ylim(low - 0.05 * (1.0 - low), 1.0)
         time_axis(ax, days)
@@ -84,12 +84,12 @@ def draw_members(evaluation: Evaluation, ax: "Axes | None") -> "Axes":
             title += f", the first {MOST_BARS} of {evaluation.members.height}"
         if frame.is_empty():
             return nothing(ax, title, "Nobody is exposed on the last date.")
-        names = [_short(name) for name in names_of(frame)]
+        names = [cut(name, LONGEST) for name in names_of(frame)]
         place = list(range(frame.height))
         values = [np.nan if x is None else x for x in frame["value"]]
         roles = [role or "unknown" for role in frame["role"]]
         bars = ax.barh(place, values, 0.7, color=[ROLES.get(role, GREY) for role in roles])
-        ax.bar_label(bars, ["" if x is None else number(x, digits=2) for x in frame["value"]], padding=3)
+        ax.bar_label(bars, [_value(x) for x in frame["value"]], padding=3)
         ax.set_yticks(place, names)
         ax.set_ylim(frame.height - 0.4, -0.6)
         ax.margins(x=0.12)
@@ -110,7 +110,7 @@ def draw_dropped(evaluation: Evaluation, ax: "Axes | None", horizon: int | None)
     h = main_horizon(evaluation, horizon)
     frame = evaluation.dropped_counts.filter(horizon=h).sort("rows", descending=True)
     with styled():
-        ax = new_axes(ax, height=max(1.5, 0.42 * frame.height + 0.7))
+        ax = new_axes(ax, height=max(1.1, 0.42 * frame.height + 0.6))
         title = f"Scored rows without a return, {sessions(h)}"
         if frame.is_empty():
             return nothing(ax, title, "Every scored row has a return.")
@@ -131,5 +131,8 @@ def draw_dropped(evaluation: Evaluation, ax: "Axes | None", horizon: int | None)
         return ax
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+def _value(x: float | None) -> str:
+    """Write a value that is not 0 as something else than 0."""
+    if x is None:
+        return ""
+    return "under 0.01" if 0.0 < x < 0.005 else number(x, digits=2)

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
-from kifactors.evaluation.tearsheet._ask import begin_of_spread, grown, row_of
-from kifactors.evaluation.tearsheet._axes import end_labels, legend_above, time_axis, zero_line
+from kifactors.evaluation.tearsheet._ask import begin_of_spread, grown, row_of, window_of
+from kifactors.evaluation.tearsheet._axes import dots, end_labels, legend_above, time_axis, zero_line
 from kifactors.evaluation.tearsheet._canvas import BLUE, GREY, ORANGE, new_axes, nothing, styled
 from kifactors.evaluation.tearsheet._text import count, number, sessions
 
@@ -47,7 +47,7 @@ def draw_quantiles(evaluation: Evaluation, ax: "Axes | None", weighting: str) ->
         ax.set_xlabel("quantile of the value, from lowest to highest")
         ax.set_ylabel("mean return, %")
         ax.set_title(title)
-        legend_above(ax, columns=len(horizons) if len(horizons) <= 5 else 5)
+        legend_above(ax, columns=len(horizons))
         legend: Any = ax.get_legend()
         texts = legend.get_texts()
         texts[-1].set_text(sessions(horizons[-1]))
@@ -89,40 +89,38 @@ def _through_time(
 
 
 def draw_turnover(evaluation: Evaluation, ax: "Axes | None", weighting: str) -> "Axes":
-    """Draw the one-way turnover of each score date."""
-    frame = evaluation.strategies.filter(pl.col("weighting") == weighting).drop_nulls("turnover").sort("date")
+    """Draw the one-way turnover of each score date, or its rolling mean where dates are too many to be told apart."""
+    wanted = [(name, colour) for name, colour in LINES if name != "unexposed"]
+    frame = evaluation.strategies.filter(
+        pl.col("weighting") == weighting, pl.col("portfolio").is_in([name for name, _ in wanted])
+    )
+    frame = frame.drop_nulls("turnover").sort("date")
+    days = frame["date"].unique().sort().to_list()
+    marks = dots(days)
+    window = 1 if marks else window_of(days)
     with styled():
         ax = new_axes(ax)
-        title = f"One-way turnover at each score date, {weighting} weights"
-        wanted = [(name, colour) for name, colour in LINES if name != "unexposed"]
-        frame = frame.filter(pl.col("portfolio").is_in([name for name, _ in wanted]))
+        title = f"One-way turnover at a score date, {weighting} weights"
         if frame.is_empty():
             return nothing(ax, title, "No two periods in a row hold exposed names.")
         ends = []
         for portfolio, colour in wanted:
             one = frame.filter(portfolio=portfolio)
-            if one.is_empty():
-                continue
-            values = (100.0 * one["turnover"]).to_list()
-            ax.plot(
-                one["date"].to_list(),
-                values,
-                color=colour,
-                marker="o",
-                markersize=2.5,
-                linewidth=1.2,
-                label=portfolio,
-            )
-            ends.append((values[-1], SHORT.get(portfolio, portfolio), colour))
+            values = (100.0 * one["turnover"].rolling_mean(window)).to_list()
+            if values:
+                ax.plot(one["date"].to_list(), values, color=colour, linewidth=1.2, label=portfolio, **marks)
+                ends.append((values[-1], SHORT.get(portfolio, portfolio), colour))
         ax.set_ylim(bottom=0.0)
-        _finish(ax, frame["date"].unique().sort().to_list(), ends, "share of the portfolio, %", title)
+        unit = "share of the portfolio, %" if marks else f"share, %, mean of {window} dates"
+        _finish(ax, days, ends, unit, title)
         return ax
 
 
 def _finish(ax: "Axes", days: list[Any], ends: list[tuple[float, str, str]], unit: str, title: str) -> None:
     zero_line(ax)
     time_axis(ax, days)
-    end_labels(ax, ends, days[-1])
+    if len(days) > 1:
+        end_labels(ax, ends, days[-1])
     ax.set_ylabel(unit)
     ax.set_title(title)
 

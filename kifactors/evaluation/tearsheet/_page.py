@@ -71,11 +71,16 @@ def _first_screen(evaluation: Evaluation, title: str) -> str:
         for one in answers(evaluation)
     )
     limits = "".join(f"<li>{_limit(text)}</li>" for text in evaluation.limits)
+    limits = (
+        f"<ol>{limits}</ol>"
+        if limits
+        else "<p>No limit was looked for. That does not mean that there is none.</p>"
+    )
     links = "".join(f'<li><a href="#{name}">{html.escape(head)}</a></li>' for name, head in SECTIONS.items())
     return (
         f'<header><h1>{html.escape(title)}</h1></header>\n<div class="answers">\n{cards}</div>\n'
         '<section class="warning" aria-labelledby="wrong"><h2 id="wrong">What could be wrong</h2>'
-        f'<ol>{limits}</ol></section>\n<nav aria-label="sections"><ul>{links}</ul></nav>'
+        f'{limits}</section>\n<nav aria-label="sections"><ul>{links}</ul></nav>'
     )
 
 

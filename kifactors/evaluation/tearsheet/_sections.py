@@ -62,9 +62,12 @@ def _picture(evaluation: Evaluation, name: str) -> str:
     # The page has it as a heading.
     title = axes.get_title(loc="left")
     axes.set_title("", loc="left")
+    if not axes.has_data():
+        why = " ".join(text.get_text() for text in axes.texts)
+        return f"<figure><h3>{html.escape(title)}</h3><p>{html.escape(why)}</p></figure>"
     below = caption(evaluation, name)
     # Who cannot see the picture hears what it says.
-    alt = f"{title}. {below or ' '.join(text.get_text() for text in axes.texts)}".strip()
+    alt = f"{title}. {below}".strip()
     words = f"<figcaption>{html.escape(below)}</figcaption>" if below else ""
     return f"<figure><h3>{html.escape(title)}</h3>{svg_of(axes, name.replace('_', '-'), alt)}{words}</figure>"
 

@@ -85,6 +85,7 @@ footer { max-width: 70rem; margin: 0 auto; padding: 0 1.5rem 3rem; color: var(--
   main, footer { max-width: none; padding: 0; }
   nav { display: none; }
   section { margin-bottom: 2rem; }
+  section:last-of-type, section:last-of-type dl { margin-bottom: 0.5rem; }
   .answers, .pictures, .pair { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .pictures, .pair { gap: 1.25rem 1.5rem; margin-bottom: 1.25rem; }
   .scroll { overflow: visible; margin-bottom: 1.25rem; }
@@ -92,7 +93,7 @@ footer { max-width: 70rem; margin: 0 auto; padding: 0 1.5rem 3rem; color: var(--
   dl { grid-template-columns: 11rem minmax(0, 1fr); gap: 0.35rem 1rem; margin-bottom: 1.25rem; } dd { margin: 0; }
   dl.settings { grid-template-columns: repeat(5, minmax(0, 1fr)); font-size: 0.8rem; }
   figure, .answer, .warning, .note, .scroll, tr, .settings, dd { break-inside: avoid; }
-  h2, h3, dt, .gt_group_heading_row { break-after: avoid; }
+  h2, h3, .gt_group_heading_row { break-after: avoid; }
 }
 """.strip()
 

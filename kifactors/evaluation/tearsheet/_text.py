@@ -2,7 +2,7 @@
 
 from datetime import date
 
-__all__ = ["NO_BREAK", "count", "day", "number", "p_value", "sessions", "share", "share_range"]
+__all__ = ["NO_BREAK", "count", "cut", "day", "number", "p_value", "sessions", "share", "share_range"]
 
 MINUS, NO_BREAK = "\u2212", "\u00a0"
 LEAST_P = 0.001
@@ -60,6 +60,11 @@ def count(n: int, one: str, many: str | None = None) -> str:
     ('1 date', '1,200 dates', '0 companies')
     """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def cut(name: str, longest: int) -> str:
+    """Return a name, without its end where it would leave no room for anything else."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def day(value: date) -> str:

@@ -11,6 +11,7 @@ from kifactors.evaluation.tearsheet._ask import label_of, main_horizon, names_of
 from kifactors.evaluation.tearsheet._text import (
     NO_BREAK,
     count,
+    cut,
     day,
     number,
     p_value,
@@ -22,6 +23,7 @@ from kifactors.evaluation.tearsheet._text import (
 __all__ = ["Answer", "answers"]
 
 SHOWN = 8
+LONGEST = 24
 UNKNOWN = "It cannot be said"
 MEANINGS = {
     "exposure": (
@@ -69,7 +71,7 @@ def _who(evaluation: Evaluation) -> Answer:
     if members.is_empty():
         return Answer("Who is in it now?", "Nobody", f"Nobody is exposed on {day(last)}.")
     shown = [
-        name if value is None else f"{name} {number(value, digits=2)}"
+        cut(name, LONGEST) if value is None else f"{cut(name, LONGEST)}{NO_BREAK}{number(value, digits=2)}"
         for name, value in zip(names_of(members)[:SHOWN], members["value"], strict=False)
     ]
     more = f" and {members.height - SHOWN:,} more" if members.height > SHOWN else ""
