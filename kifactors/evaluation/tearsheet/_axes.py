@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["dots", "end_labels", "legend_above", "points", "time_axis", "zero_line"]
 
-# Fewer dates are all written out.
+# Of so few the dates themselves are written.
 FEW_DATES = 3
+MOST_TICKS = 5
+STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600)
 # With more dates the dots of a line touch each other, and make a file large.
 MOST_DOTS = 150
 # Labels are no nearer than this share of the height.
@@ -29,18 +31,40 @@ def zero_line(ax: "Axes") -> None:
 
 def time_axis(ax: "Axes", days: Sequence[date]) -> None:
     """Write a few dates, each with its year."""
-    from matplotlib.dates import AutoDateFormatter, AutoDateLocator, DateFormatter, date2num
+    from matplotlib.dates import date2num
 
-    seen = sorted(set(days))
-    if len(seen) <= FEW_DATES:
-        ax.set_xticks([float(date2num(day)) for day in seen])  # type: ignore[no-untyped-call]
-        ax.xaxis.set_major_formatter(DateFormatter("%d %b %Y"))  # type: ignore[no-untyped-call]
-        return
-    locator = AutoDateLocator(minticks=3, maxticks=5)  # type: ignore[no-untyped-call]
-    formatter = AutoDateFormatter(locator)  # type: ignore[no-untyped-call]
-    formatter.scaled = {365.0: "%Y", 30.0: "%b %Y", 1.0: "%d %b %Y"}
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(formatter)
+    labels = date_labels(sorted(set(days)))
+    ax.set_xticks([float(date2num(day)) for day in labels], list(labels.values()))  # type: ignore[no-untyped-call]
+
+
+def date_labels(days: Sequence[date]) -> dict[date, str]:
+    """Return which dates to write below an axis, and how.
+
+    First days of every so many months, so that a few of them fit; of a short time or few dates some of the dates.
+
+    Examples
+    --------
+    >>> from datetime import date, timedelta
+    >>> list(date_labels([date(2021, 2, 26) + timedelta(7 * k) for k in range(53)]).values())
+    ['Apr 2021', 'Jul 2021', 'Oct 2021', 'Jan 2022']
+    >>> list(date_labels([date(2021, 2, 26), date(2021, 3, 5)]).values())
+    ['26 Feb 2021', '5 Mar 2021']
+    """
+    if len(days) > FEW_DATES:
+        first, last = (day.year * 12 + day.month - 1 for day in (days[0], days[-1]))
+        for step in STEPS:
+            begins = [date(k // 12, k % 12 + 1, 1) for k in range(first, last + 1) if k % step == 0]
+            ticks = [day for day in begins if day >= days[0]]
+            if len(ticks) <= MOST_TICKS:
+                break
+        if len(ticks) > 1:
+            return {day: f"{day:%Y}" if step >= 12 else f"{day:%b %Y}" for day in ticks}
+    middle = days[0] + (days[-1] - days[0]) / 2
+    near = min(days, key=lambda day: abs(day - middle))
+    # Not where it would lie on one of the others.
+    is_apart = abs(near - middle) < (days[-1] - days[0]) / 6
+    chosen = {days[0], days[-1], *([near] if is_apart else [])}
+    return {day: f"{day.day} {day:%b %Y}" for day in sorted(chosen)}
 
 
 def dots(days: Sequence[date]) -> dict[str, Any]:

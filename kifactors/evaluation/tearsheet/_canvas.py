@@ -68,6 +68,8 @@ STYLE: Any = {
     # A name of an asset may hold a dollar sign, and is no formula.
     "text.parse_math": False,
     "xtick.color": GRID,
+    # Away from the lowest label of the other axis.
+    "xtick.major.pad": 6,
     "xtick.labelcolor": INK,
     "ytick.color": GRID,
     "ytick.labelcolor": INK,
