@@ -72,8 +72,8 @@ class Evaluation:
         Information coefficients per date, horizon and set of names: "universe" is everybody whose value is known,
         "exposed" those whose exposure is above `exposed_above`. group is null for all of them together.
     ic_summary : polars.DataFrame
-        Their means through time: plain t, Newey-West t with a lag of six times the later dates that a horizon reaches, a stationary
-        bootstrap's confidence interval, and the same on dates so far apart that no returns overlap.
+        Their means through time: plain t, Newey-West t and a p that allows for days that dates share, the interval of
+        a stationary bootstrap, and the same on dates so far apart that no returns overlap.
     decay : polars.DataFrame
         Mean IC with the return of each month after the entry alone, of 21 sessions.
     portfolios, portfolio_summary, spreads, spread_summary : polars.DataFrame

@@ -14,6 +14,8 @@ __all__ = ["PriceFacts", "limits_of"]
 FEW_NAMES, FEW_DATES = 30, 60
 # A table of real stocks loses more of them than this a year.
 FEW_ENDS = 0.005
+# More than one in five of the same value leave fewer than five quantiles.
+MANY_EQUAL = 0.2
 DAYS_A_YEAR = 365.25
 
 
@@ -69,6 +71,13 @@ def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: s
         yield (
             f"No known {column}: {percent(unknown.mean())} of the scored rows are in no figure, and who is known is not a "
             "random choice."
+        )
+    known = panel.values[~unknown]
+    zeros = float((known == 0.0).mean()) if known.size else 0.0
+    if zeros > MANY_EQUAL:
+        yield (
+            f"Many values are equal: {percent(zeros)} of those known are 0 and share a quantile, so that others may be "
+            "empty; exposed less unexposed says more."
         )
     lost = dropped.filter(pl.col("reason").str.contains("exit|way"))
     if lost.height and lost["rows"].sum():
