@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         portfolio,
         schema,
         sources,
+        store,
         versions,
     )
     from kifactors.bundle import load_bundled
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from kifactors.io import read_scores, read_tables, write_scores
     from kifactors.schema import Tables
     from kifactors.scores import Scores
+    from kifactors.store import open_store
     from kifactors.versions import show_versions
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "ingest_sec",
     "load_bundled",
     "month_ends",
+    "open_store",
     "pillars",
     "portfolio",
     "read_scores",
@@ -62,6 +65,7 @@ __all__ = [
     "screen",
     "show_versions",
     "sources",
+    "store",
     "versions",
     "write_scores",
 ]
@@ -78,6 +82,7 @@ _ROOM_OF = {
     "ingest_sec": "ingest",
     "load_bundled": "bundle",
     "month_ends": "calendar",
+    "open_store": "store",
     "read_scores": "io",
     "read_tables": "io",
     "show_versions": "versions",

@@ -1,6 +1,7 @@
 """What can go wrong, by the name of what was wrong: one root, leaves that are also the expected builtin."""
 
 __all__ = [
+    "ConflictError",
     "DataError",
     "DateError",
     "DefinitionError",
@@ -20,6 +21,10 @@ class KifactorsError(Exception):
 
 class DataError(KifactorsError, ValueError):
     """A table breaks a rule of the schema; the message names table, column, rows and remedy."""
+
+
+class ConflictError(KifactorsError, ValueError):
+    """A store has other values for the same date and asset, or another writer was first; nothing was written."""
 
 
 class MissingColumnError(DataError, KeyError):

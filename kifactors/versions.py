@@ -8,7 +8,17 @@ from kifactors._kernels import available_levels, level, thread_count
 
 __all__ = ["show_versions", "versions"]
 
-PACKAGES = ("kifactors", "numpy", "pandas", "polars", "pyarrow", "rich", "typer", "exchange-calendars")
+PACKAGES = (
+    "kifactors",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "deltalake",
+    "rich",
+    "typer",
+    "exchange-calendars",
+)
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ import kifactors as kf
 from kifactors import scores as scores_module
 from kifactors.definition import SupplierTies
 from kifactors.errors import DataError, DateError, KifactorsError, MissingColumnError, StaleScoresError
+from kifactors.io import _scores
 from kifactors.schema import SCORES
 
 EMPTY, FIRST, LAST = date(2019, 12, 31), date(2023, 6, 30), date(2024, 6, 30)
@@ -340,11 +341,11 @@ def test_only_scores_are_written(made, tmp_path):
 def test_a_write_that_fails_leaves_the_old_file_alone(made, path, monkeypatch, error, seen):
     before = path.read_bytes()
 
-    def half(table, file, **options):
+    def half(table, file):
         file.write(b"PAR1 half of it")
         raise error
 
-    monkeypatch.setattr(pq, "write_table", half)
+    monkeypatch.setattr(_scores, "write_groups", half)
     with pytest.raises(seen) as caught:
         kf.write_scores(made.at(LAST), path)
     if seen is DataError:
@@ -356,21 +357,21 @@ def test_a_write_that_fails_leaves_the_old_file_alone(made, path, monkeypatch, e
 
 KILLED = """
 import os, signal, sys
-import pyarrow.parquet as pq
 import kifactors as kf
+from kifactors.io import _scores
 
 scores = kf.read_scores(sys.argv[1])
-whole = pq.write_table
+whole = _scores.write_groups
 
-def killed(table, file, **options):
-    whole(table, file, **options)
+def killed(table, file):
+    whole(table, file)
     size = file.tell()
     file.truncate(size // 2)
     file.flush()
     print("half written", flush=True)
     os.kill(os.getpid(), signal.SIGKILL) if sys.argv[3] == "kill" else os._exit(9)
 
-pq.write_table = killed
+_scores.write_groups = killed
 kf.write_scores(scores, sys.argv[2])
 """
 

@@ -6,11 +6,10 @@ from typing import BinaryIO
 
 from kifactors.atomic import written
 from kifactors.errors import DataError
+from kifactors.io._parquet import write_groups
 from kifactors.scores import Scores
 
 __all__ = ["read_scores", "write_scores"]
-
-TEXT_COLUMNS = ["asset_id", "ticker", "role"]
 
 
 def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
@@ -35,14 +34,12 @@ def write_scores(scores: Scores, path: str | PathLike[str]) -> Path:
     DataError
         The folder does not exist or cannot be written.
     """
-    import pyarrow.parquet as pq
-
     if not isinstance(scores, Scores):
         raise DataError(f"write_scores takes Scores; got {type(scores).__name__}.")
     table = scores.to_arrow()
 
     def write(file: BinaryIO) -> None:
-        pq.write_table(table, file, compression="zstd", use_dictionary=TEXT_COLUMNS, write_page_checksum=True)
+        write_groups(table, file)
 
     return written(path, write, what="scores")
 

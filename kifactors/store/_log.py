@@ -1,0 +1,344 @@
+"""The transaction log of a store: a Delta Lake table whose commits name data files; versions, and who was first."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from kifactors import __version__
+from kifactors.definition import FactorDefinition
+from kifactors.errors import DataError, MissingExtraError
+from kifactors.schema import SCORES
+from kifactors.store._files import MONTH, DataFile
+
+if TYPE_CHECKING:
+    import deltalake
+
+__all__ = ["Change", "LostRaceError", "Snapshot", "TransactionLog", "UncertainCommitError"]
+
+PREFIX = "kifactors."
+DEFINITION, FINGERPRINT = f"{PREFIX}definition", f"{PREFIX}definition_fingerprint"
+COMMIT_ID = f"{PREFIX}id"
+# Old versions stay readable until vacuum; checkpoints keep opening quick however many commits there are.
+SETTINGS = {
+    "delta.checkpointInterval": "50",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+}
+# Commits of others that do not concern ours are passed by this often.
+COMMIT_RETRIES = 100
+
+
+class LostRaceError(Exception):
+    """Another writer committed a change of the same month first. Look again, and plan again."""
+
+
+class UncertainCommitError(DataError):
+    """Nobody can tell now whether a commit happened; its files must stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one version of the table holds.
+
+    version : its number.
+    files : its data files in the order of time.
+    columns : columns of the table.
+    definition : what made the scores.
+    """
+
+    version: int
+    files: tuple[DataFile, ...]
+    columns: tuple[str, ...]
+    definition: FactorDefinition
+    table: "deltalake.DeltaTable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A commit: files that come and go, and what versions() says of it.
+
+    months : the months whose dates it looked at; another commit of one of them in between makes it fail.
+    moves_only : rows are the same as before.
+    """
+
+    operation: str
+    add: tuple[DataFile, ...]
+    remove: tuple[DataFile, ...] = ()
+    months: frozenset[str]
+    moves_only: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class TransactionLog:
+    """Opens versions and commits changes.
+
+    Parameters
+    ----------
+    uri : str
+        Folder or address in an object store.
+    storage_options : mapping of str to str
+        For deltalake.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
+        self.uri = uri
+        self._options = dict(storage_options)
+        self._delta = _library()
+
+    def exists(self) -> bool:
+        """Return whether there is a table."""
+        return bool(self._delta.DeltaTable.is_deltatable(self.uri, self._options))
+
+    def open(self, version: int | None = None) -> Snapshot:
+        """Return a version; the latest one if None.
+
+        Raises
+        ------
+        DataError
+            There is no store, or its log does not have the version, or it is no store of scores.
+        """
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            table = self._delta.DeltaTable(self.uri, version=version, storage_options=self._options)
+        except TableNotFoundError as error:
+            raise DataError(
+                f"there is no store of scores at {self.uri}. Check the address, or make one with "
+                "kf.open_store(uri).append(scores)."
+            ) from error
+        except (DeltaError, OSError) as error:
+            which = "" if version is None else f" at version {version}"
+            raise DataError(f"the store {self.uri} cannot be opened{which}: {error}.") from error
+        if version is not None and table.version() != version:
+            raise DataError(
+                f"the store {self.uri} has no version {version}; its last one is {table.version()}."
+            )
+        return self._snapshot(table)
+
+    def create(self, definition: FactorDefinition) -> None:
+        """Make an empty table for the scores of a definition; nothing happens if somebody else was first."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            self._delta.DeltaTable.create(
+                self.uri,
+                _arrow_schema(),
+                mode="error",
+                partition_by=[MONTH],
+                name="kifactors scores",
+                description="AI infrastructure exposure per date and asset",
+                configuration={
+                    **SETTINGS,
+                    DEFINITION: definition.to_toml(),
+                    FINGERPRINT: definition.fingerprint(),
+                },
+                storage_options=self._options,
+                raise_if_key_not_exists=False,
+                commit_properties=self._delta.CommitProperties(
+                    custom_metadata=_entries({"operation": "create", "release": __version__})
+                ),
+            )
+        except (DeltaError, OSError) as error:
+            if not self.exists():
+                raise DataError(f"no store can be made at {self.uri}: {error}.") from error
+
+    def commit(self, snapshot: Snapshot, change: Change) -> int:
+        """Commit a change planned on a snapshot, and return the new version.
+
+        Raises
+        ------
+        LostRaceError
+            Somebody else committed a change of one of its months since the snapshot.
+        DataError
+            The log cannot be written; the change did not happen.
+        UncertainCommitError
+            The log can be neither written nor read.
+        """
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        now = int(time.time() * 1000)
+        commit_id = secrets.token_hex(8)
+        actions = [
+            *(_added(file, now, moves_only=change.moves_only) for file in change.add),
+            *(_removed(file, now, moves_only=change.moves_only) for file in change.remove),
+        ]
+        properties = self._delta.CommitProperties(
+            custom_metadata=_entries(
+                {"operation": change.operation, "release": __version__, "id": commit_id, **change.notes}
+            ),
+            # Appends pass each other by in Delta Lake. A month that two transactions name is fought for.
+            app_transactions=[
+                self._delta.Transaction(f"{PREFIX}{MONTH}={month}", snapshot.version + 1)
+                for month in sorted(change.months)
+            ],
+            max_commit_retries=COMMIT_RETRIES,
+        )
+        try:
+            snapshot.table.create_write_transaction(
+                actions,
+                "append",
+                snapshot.table.schema(),
+                partition_by=[MONTH],
+                commit_properties=properties,
+            )
+        except (DeltaError, OSError) as error:
+            landed = self._version_of(commit_id, snapshot)
+            if landed is not None:
+                return landed
+            if isinstance(error, CommitFailedError):
+                raise LostRaceError(str(error)) from error
+            raise DataError(
+                f"the log of the store {self.uri} cannot be written: {error}. Nothing was changed; check the space "
+                "and the rights, and try again."
+            ) from error
+        landed = self._version_of(commit_id, snapshot)
+        if landed is None:
+            raise DataError(
+                f"the store {self.uri} accepted a commit and does not have it. Is it written by others?"
+            )
+        return landed
+
+    def add_columns(self, snapshot: Snapshot, names: Sequence[str]) -> None:
+        """Add columns to the table; they are null in the rows it has.
+
+        Raises
+        ------
+        DataError
+            The log cannot be written.
+        """
+        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake.schema import Field, PrimitiveType
+
+        types = {pl.Float64: "double", pl.String: "string", pl.Date: "date"}
+        fields = [Field(name, PrimitiveType(types[SCORES[name].dtype]), nullable=True) for name in names]
+        try:
+            snapshot.table.alter.add_columns(
+                fields,
+                commit_properties=self._delta.CommitProperties(
+                    custom_metadata=_entries(
+                        {"operation": "add columns", "release": __version__, "columns": ", ".join(names)}
+                    )
+                ),
+            )
+        except CommitFailedError as error:
+            raise LostRaceError(str(error)) from error
+        except (DeltaError, OSError) as error:
+            raise DataError(f"columns cannot be added to the store {self.uri}: {error}.") from error
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return what every commit says of itself, the latest first."""
+        table = self._delta.DeltaTable(self.uri, storage_options=self._options)
+        return [
+            {
+                "version": int(entry["version"]),
+                "time": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
+                "operation": entry["operation"].lower(),
+                **{key.removeprefix(PREFIX): text for key, text in entry.items() if key.startswith(PREFIX)},
+            }
+            for entry in table.history()
+        ]
+
+    def vacuum(self, keep_days: float, *, dry_run: bool) -> list[str]:
+        """Remove files that no version of the last days has; return them."""
+        from deltalake.exceptions import DeltaError
+
+        table = self._delta.DeltaTable(self.uri, storage_options=self._options)
+        try:
+            return sorted(
+                table.vacuum(
+                    retention_hours=int(keep_days * 24),
+                    dry_run=dry_run,
+                    enforce_retention_duration=False,
+                    # Also what killed writers left, which no version ever had.
+                    full=True,
+                    commit_properties=self._delta.CommitProperties(
+                        custom_metadata=_entries({"operation": "vacuum", "release": __version__})
+                    ),
+                )
+            )
+        except (DeltaError, OSError) as error:
+            raise DataError(f"the store {self.uri} cannot be vacuumed: {error}.") from error
+
+    def _version_of(self, commit_id: str, before: Snapshot) -> int | None:
+        """Return the version that a commit made after a snapshot; None if it did not happen."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            table = self._delta.DeltaTable(self.uri, storage_options=self._options)
+            since = table.version() - before.version
+            entries = table.history(since) if since > 0 else []
+        except (DeltaError, OSError) as error:
+            raise UncertainCommitError(
+                f"the connection to the store {self.uri} was lost while a change was committed: it may have happened "
+                "or not. Look at store.versions(), and do it again: what is there already is not written twice."
+            ) from error
+        return next((int(entry["version"]) for entry in entries if entry.get(COMMIT_ID) == commit_id), None)
+
+    def _snapshot(self, table: "deltalake.DeltaTable") -> Snapshot:
+        settings = table.metadata().configuration
+        if FINGERPRINT not in settings:
+            raise DataError(
+                f"{self.uri} is a Delta table, and no store of scores: another program made it. Read it with polars."
+            )
+        definition = FactorDefinition.from_toml(settings[DEFINITION])
+        if definition.fingerprint() != settings[FINGERPRINT]:
+            raise DataError(
+                f"the store {self.uri} is of definition {settings[FINGERPRINT]}, which this release reads as "
+                f"{definition.fingerprint()}. Use the release that made it, or compute all dates into a new store."
+            )
+        known = pl.DataFrame(table.get_add_actions(flatten=True))
+        files = [
+            DataFile(path, size, rows)
+            for path, size, rows in known.select("path", "size_bytes", "num_records").rows()
+        ]
+        return Snapshot(
+            int(table.version()),
+            tuple(sorted(files, key=lambda file: (file.first, file.last, file.path))),
+            tuple(column.name for column in table.schema().fields if column.name != MONTH),
+            definition,
+            table,
+        )
+
+
+def _library() -> Any:
+    try:
+        import deltalake
+    except ImportError as error:
+        raise MissingExtraError("a store needs Delta Lake: pip install 'kifactors[lake]'") from error
+    return deltalake
+
+
+def _arrow_schema() -> Any:
+    import pyarrow as pa
+
+    return SCORES.arrow().append(pa.field(MONTH, pa.large_string()))
+
+
+def _entries(notes: Mapping[str, str]) -> dict[str, str]:
+    return {f"{PREFIX}{key}": text for key, text in notes.items() if text}
+
+
+def _added(file: DataFile, now: int, *, moves_only: bool) -> Any:
+    from deltalake.transaction import AddAction
+
+    return AddAction(
+        file.path, file.size, {MONTH: file.month}, now, not moves_only, json.dumps(file.statistics())
+    )
+
+
+def _removed(file: DataFile, now: int, *, moves_only: bool) -> Any:
+    from deltalake.transaction import RemoveAction
+
+    return RemoveAction(
+        file.path,
+        data_change=not moves_only,
+        deletion_timestamp=now,
+        size=file.size,
+        partition_values={MONTH: file.month},
+    )

@@ -1,0 +1,195 @@
+"""What a change of a store writes: which dates are there already, which rows differ, which files come and go."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+import polars as pl
+
+from kifactors._kernels import thread_count
+from kifactors.errors import ConflictError
+from kifactors.parts import by_month, month_of, of_dates, together
+from kifactors.schema import SCORES
+from kifactors.scores import Scores
+from kifactors.store._files import MOST_ROWS, DataFile, Folder
+from kifactors.store._log import Change, Snapshot
+
+__all__ = ["append", "compact", "replace"]
+
+SHOWN = 3
+
+
+def append(
+    snapshot: Snapshot, folder: Folder, scores: Scores, *, restate: bool, notes: dict[str, str]
+) -> Change | None:
+    """Plan what adds the dates that are not there, and with `restate` writes the differing ones anew.
+
+    Returns
+    -------
+    Change or None
+        None: everything is there already.
+
+    Raises
+    ------
+    ConflictError
+        A date is there with other rows, and `restate` is false.
+    """
+    fresh: list[Scores] = []
+    touched: list[DataFile] = []
+    changed: list[date] = []
+    # Dates are compared before anything is written.
+    for month, part in by_month(scores):
+        held = [
+            (file, folder.scores(file))
+            for file in snapshot.files
+            if file.month == month and file.has_any(part.dates[0], part.dates[-1])
+        ]
+        differing = sorted(day for _, stored in held for day in _differing(stored, part))
+        if differing and not restate:
+            raise ConflictError(_conflict(differing, [stored for _, stored in held], part))
+        same = {day for _, stored in held for day in stored.dates} - set(differing)
+        news = [day for day in part.dates if day not in same]
+        if not news:
+            continue
+        rewritten = [(file, stored) for file, stored in held if set(stored.dates) & set(differing)]
+        touched += [file for file, _ in rewritten]
+        changed += differing
+        fresh.append(
+            together([of_dates(part, set(news)), *_without(differing, (stored for _, stored in rewritten))])
+        )
+    if not fresh:
+        return None
+    return Change(
+        operation="restate" if changed else "append",
+        add=_written(folder, fresh),
+        remove=tuple(touched),
+        months=frozenset(month_of(day) for day in scores.dates),
+        notes={
+            **_of_dates([day for part in fresh for day in part.dates if day in set(scores.dates)]),
+            **({"restated": ", ".join(map(str, changed))} if changed else {}),
+            **notes,
+        },
+    )
+
+
+def replace(
+    snapshot: Snapshot, folder: Folder, scores: Scores | None, first: date, last: date, notes: dict[str, str]
+) -> Change | None:
+    """Plan what leaves these scores, and nothing else, from `first` to `last`."""
+    touched = [file for file in snapshot.files if file.has_any(first, last)]
+    parts = [] if scores is None else [part for _, part in by_month(scores)]
+    for month, files in _by_month(touched):
+        stored = [folder.scores(file) for file in files]
+        inside = [day for part in stored for day in part.dates if first <= day <= last]
+        kept = list(_without(inside, stored))
+        new = [part for part in parts if month_of(part.dates[0]) == month]
+        parts = [part for part in parts if part not in new]
+        if kept or new:
+            parts.append(together([*new, *kept]))
+    if not touched and not parts:
+        return None
+    months = {file.month for file in touched} | {month_of(part.dates[0]) for part in parts}
+    return Change(
+        operation="replace",
+        add=_written(folder, parts),
+        remove=tuple(touched),
+        months=frozenset(months),
+        notes={"first_date": str(first), "last_date": str(last), **notes},
+    )
+
+
+def compact(snapshot: Snapshot, folder: Folder, month: str) -> Change | None:
+    """Plan what puts the files of a month together; None if that makes them no fewer."""
+    files = [file for file in snapshot.files if file.month == month]
+    if len(files) <= max(1, -(-sum(file.rows for file in files) // MOST_ROWS)):
+        return None
+    scores = together([folder.scores(file) for file in files])
+    if len(list(_pieces(scores))) >= len(files):
+        return None
+    return Change(
+        operation="compact",
+        add=_written(folder, [scores]),
+        remove=tuple(files),
+        months=frozenset([month]),
+        moves_only=True,
+        notes=_of_dates(scores.dates),
+    )
+
+
+def _without(dates: Collection[date], parts: Iterable[Scores]) -> Iterator[Scores]:
+    """Yield what is left of scores without these dates."""
+    for part in parts:
+        left = set(part.dates) - set(dates)
+        if left:
+            yield of_dates(part, left)
+
+
+def _differing(stored: Scores, part: Scores) -> list[date]:
+    """Return the dates both have whose rows are not the same bits."""
+    both = sorted(set(stored.dates) & set(part.dates))
+    if not both:
+        return []
+    old, new = (of_dates(scores, set(both)).to_polars().select(SCORES.names) for scores in (stored, part))
+    if old.equals(new):
+        return []
+    return [
+        day for day in both if not old.filter(pl.col("date") == day).equals(new.filter(pl.col("date") == day))
+    ]
+
+
+def _conflict(differing: Sequence[date], stored: Sequence[Scores], part: Scores) -> str:
+    day = differing[0]
+    old = next(scores for scores in stored if day in scores.dates).at(day).to_polars()
+    new = part.at(day).to_polars()
+    joined = old.join(new, on="asset_id", how="full", suffix="_new", coalesce=True).sort("asset_id")
+    shown = []
+    for row in joined.iter_rows(named=True):
+        for name in SCORES.names[2:]:
+            if row[name] != row[f"{name}_new"]:
+                shown.append(f"{row['asset_id']} {name} {row[name]!r} there, {row[f'{name}_new']!r} here")
+                break
+    more = "" if len(differing) == 1 else f" and {len(differing) - 1} other date(s)"
+    return (
+        f"the store has other scores on {day}{more}: {'; '.join(shown[:SHOWN])}"
+        f"{f'; {len(shown) - SHOWN} more assets' if len(shown) > SHOWN else ''}. Nothing was written. If the new ones "
+        "are right, append them with restate=True and a reason; earlier versions stay readable."
+    )
+
+
+def _written(folder: Folder, parts: Sequence[Scores]) -> tuple[DataFile, ...]:
+    """Write the files; all of them, or none stays."""
+    pieces = (piece for part in parts for piece in _pieces(part))
+    with ThreadPoolExecutor(thread_count()) as pool:
+        tasks = [pool.submit(folder.write, piece) for piece in pieces]
+    files = [task.result() for task in tasks if task.exception() is None]
+    failed = next((task.exception() for task in tasks if task.exception() is not None), None)
+    if failed is not None:
+        folder.remove(files)
+        raise failed
+    return tuple(sorted(files, key=lambda file: file.first))
+
+
+def _pieces(scores: Scores) -> Iterator[Scores]:
+    """Cut a month between dates, so that no file has more than `MOST_ROWS` rows unless a date has."""
+    if len(scores) <= MOST_ROWS:
+        yield scores
+        return
+    rows = dict(scores.to_polars().group_by("date").len().rows())
+    dates: set[date] = set()
+    held = 0
+    for day in scores.dates:
+        if dates and held + rows.get(day, 0) > MOST_ROWS:
+            yield of_dates(scores, dates)
+            dates, held = set(), 0
+        dates.add(day)
+        held += rows.get(day, 0)
+    yield of_dates(scores, dates)
+
+
+def _by_month(files: Sequence[DataFile]) -> Iterator[tuple[str, list[DataFile]]]:
+    for month in sorted({file.month for file in files}):
+        yield month, [file for file in files if file.month == month]
+
+
+def _of_dates(dates: Collection[date]) -> dict[str, str]:
+    return {"first_date": str(min(dates)), "last_date": str(max(dates)), "dates": str(len(dates))}

@@ -1,0 +1,148 @@
+"""Rows of one version of a store: only the files, row groups and columns that are asked for."""
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import TypeVar
+
+import polars as pl
+
+from kifactors._kernels import thread_count
+from kifactors.errors import DateError, MissingColumnError
+from kifactors.parts import of_dates, together
+from kifactors.schema import SCORES
+from kifactors.scores import Scores
+from kifactors.store._files import DataFile, Folder
+from kifactors.store._log import Snapshot
+
+__all__ = ["Wanted", "computed_dates", "read_frame", "read_scores"]
+
+T = TypeVar("T")
+
+KEY = list(SCORES.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which dates to read: from `first` to `last`, or exactly `dates`."""
+
+    first: date | None = None
+    last: date | None = None
+    dates: frozenset[date] | None = None
+
+    def files(self, snapshot: Snapshot) -> list[DataFile]:
+        """Return the files that can have such dates."""
+        return [
+            file
+            for file in snapshot.files
+            if file.has_any(self.first, self.last)
+            and (self.dates is None or any(file.first <= day <= file.last for day in self.dates))
+        ]
+
+    def of(self, known: Collection[date]) -> set[date]:
+        """Return the wanted ones of these dates."""
+        return {
+            day
+            for day in known
+            if (self.dates is None or day in self.dates)
+            and (self.first is None or day >= self.first)
+            and (self.last is None or day <= self.last)
+        }
+
+    def check(self, found: Collection[date], known: Collection[date], where: str) -> None:
+        """Refuse dates that were asked for and never computed."""
+        missing = sorted((self.dates or frozenset()) - set(found))
+        if not missing:
+            return
+        near = min(known, key=lambda day: abs((day - missing[0]).days), default=None)
+        nearest = "it has no dates" if near is None else f"the nearest computed date is {near}"
+        raise DateError(f"{where} has no scores for {missing[0]} ({len(missing)} such date(s)); {nearest}.")
+
+
+def read_frame(
+    snapshot: Snapshot,
+    folder: Folder,
+    wanted: Wanted,
+    *,
+    assets: Collection[str] | None,
+    columns: Sequence[str] | None,
+) -> pl.DataFrame:
+    """Return rows sorted by (date, asset_id): the key, and the columns asked for."""
+    names = _columns(snapshot, columns)
+    files = wanted.files(snapshot)
+    first, last = _bounds(wanted)
+    # The columns a file was written without are null in it.
+    types = SCORES.polars
+    only = None if assets is None else pl.Series(sorted(set(assets)), dtype=pl.String).implode()
+    found: set[date] = set()
+
+    def rows(file: DataFile) -> pl.DataFrame:
+        frame, dates = folder.frame(file, first=first, last=last, columns=names)
+        found.update(wanted.of(dates))
+        if wanted.dates is not None:
+            frame = frame.filter(pl.col("date").is_in(pl.Series(sorted(wanted.dates)).implode()))
+        if only is not None:
+            frame = frame.filter(pl.col("asset_id").is_in(only))
+        absent = [pl.lit(None, types[name]).alias(name) for name in names if name not in frame.columns]
+        return frame.with_columns(absent).select(names)
+
+    frames = _mapped(rows, files)
+    if wanted.dates is not None:
+        known = {day for file in snapshot.files for day in (file.first, file.last)}
+        wanted.check(found, known, f"the store at version {snapshot.version}")
+    frame = pl.concat([pl.DataFrame(schema={name: types[name] for name in names}), *frames])
+    apart = all(one.last < other.first for one, other in pairwise(files))
+    return frame if apart else frame.sort(KEY)
+
+
+def read_scores(snapshot: Snapshot, folder: Folder, wanted: Wanted) -> Scores:
+    """Return wanted dates as scores, with what they were made from."""
+    parts = []
+    for scores in _mapped(folder.scores, wanted.files(snapshot)):
+        inside = wanted.of(scores.dates)
+        if inside:
+            parts.append(of_dates(scores, inside))
+    known = {day for file in snapshot.files for day in (file.first, file.last)}
+    found = {day for part in parts for day in part.dates}
+    wanted.check(found, known, f"the store at version {snapshot.version}")
+    if not parts:
+        span = f" from {wanted.first or 'its first date'} to {wanted.last or 'its last date'}"
+        held = f"it has {min(known)} to {max(known)}" if known else "it is empty"
+        raise DateError(f"the store at version {snapshot.version} has no dates{span}; {held}.")
+    return together(parts)
+
+
+def computed_dates(snapshot: Snapshot, folder: Folder) -> tuple[date, ...]:
+    """Return every computed date."""
+    # A file with one date says so in its name.
+    known = {file.first for file in snapshot.files} | {file.last for file in snapshot.files}
+    several = [file for file in snapshot.files if file.first != file.last]
+    for dates in _mapped(folder.dates, several):
+        known |= dates
+    return tuple(sorted(known))
+
+
+def _bounds(wanted: Wanted) -> tuple[date | None, date | None]:
+    if wanted.dates is None:
+        return wanted.first, wanted.last
+    return min(wanted.dates), max(wanted.dates)
+
+
+def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
+    known = [name for name in SCORES.names if name in snapshot.columns]
+    if columns is None:
+        return known
+    unknown = [name for name in columns if name not in known]
+    if unknown:
+        raise MissingColumnError(f"the store has no column {unknown[0]!r}; it has {', '.join(known)}.")
+    return [*KEY, *(name for name in dict.fromkeys(columns) if name not in KEY)]
+
+
+def _mapped(work: Callable[[DataFile], T], files: Sequence[DataFile]) -> list[T]:
+    """Call the same work on every file, on threads; results are in the order of the files."""
+    if len(files) <= 1:
+        return [work(file) for file in files]
+    with ThreadPoolExecutor(thread_count()) as pool:
+        return list(pool.map(work, files))

@@ -1,0 +1,521 @@
+"""`ScoreStore`: scores that many jobs append to and everybody reads, with every version kept."""
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from os import PathLike, fspath
+from pathlib import Path
+
+import polars as pl
+
+from kifactors.calendar import parse_date
+from kifactors.definition import FactorDefinition
+from kifactors.errors import ConflictError, DataError, DateError, StaleScoresError
+from kifactors.schema import SCORES
+from kifactors.scores import Scores
+from kifactors.store import _plan
+from kifactors.store._diff import difference
+from kifactors.store._files import DataFile, Folder
+from kifactors.store._log import Change, LostRaceError, Snapshot, TransactionLog, UncertainCommitError
+from kifactors.store._read import Wanted, computed_dates, read_frame, read_scores
+
+__all__ = ["ScoreStore", "open_store"]
+
+# A lost race is planned again: every try another writer has got something done.
+TRIES = 30
+FIRST_WAIT, LONGEST_WAIT = 0.02, 1.0
+VERSIONS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "version": pl.Int64,
+    "time": pl.Datetime("ms", "UTC"),
+    "operation": pl.String,
+    "first_date": pl.Date,
+    "last_date": pl.Date,
+    "dates": pl.Int64,
+    "restated": pl.String,
+    "reason": pl.String,
+    "release": pl.String,
+}
+
+Day = date | str
+
+
+def open_store(uri: str | PathLike[str], *, storage_options: Mapping[str, str] | None = None) -> "ScoreStore":
+    """Open a store of scores: a Delta Lake table in a folder or an object store (extra ``lake``).
+
+    Parameters
+    ----------
+    uri : path or str
+        A folder, or ``s3://bucket/path``, ``gs://...``, ``az://...``. It need not exist: the first `append` makes it.
+    storage_options : mapping of str to str, optional
+        Endpoint, region, keys. What is absent is taken from where deltalake looks: environment variables, profiles,
+        the identity of the machine.
+
+    Returns
+    -------
+    ScoreStore
+
+    Raises
+    ------
+    MissingExtraError
+        deltalake is not installed.
+    DataError
+        The address is empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> factor, tables = kf.AIInfrastructureExposure(), kf.load_bundled()
+    >>> store = kf.open_store(tempfile.mkdtemp() + "/scores")
+    >>> store.append(factor.compute(tables, ["2026-08-31", "2026-09-30"]))
+    1
+    >>> store.append(factor.compute(tables, ["2026-09-30", "2026-10-31"]))  # September is there already
+    2
+    >>> [str(day) for day in store.dates()]
+    ['2026-08-31', '2026-09-30', '2026-10-31']
+    >>> store.read("2026-10-31", columns=["ticker", "exposure"]).top_k(1, by="exposure")["ticker"].to_list()
+    ['ORCL']
+    >>> store.versions()["operation"].to_list()
+    ['append', 'append', 'create']
+    """
+    text = fspath(uri)
+    if not text:
+        raise DataError("the address of the store is empty. Give a folder or a URI like s3://bucket/scores.")
+    text = text.removeprefix("file://")
+    return ScoreStore(text if "://" in text else str(Path(text).absolute()), storage_options or {})
+
+
+class ScoreStore:
+    """Scores of one definition, appended to by many writers and read at any version; made by `open_store`.
+
+    The table is partitioned by month; in a file rows are sorted by (date, asset_id). Any engine that reads Delta Lake
+    reads it: ``polars.scan_delta(store.uri)``, for one.
+
+    Writers need no lock. Different months never meet. Two writers of a month are put in order: the second one looks at
+    what the first one wrote, and goes on or is refused.
+
+    Parameters
+    ----------
+    uri : str
+        Absolute path or address.
+    storage_options : mapping of str to str
+        For deltalake.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
+        self.uri = uri
+        self._log = TransactionLog(uri, storage_options)
+        self._folder = Folder(uri, storage_options)
+        self._options = dict(storage_options)
+
+    def __repr__(self) -> str:
+        if not self.exists():
+            return f"ScoreStore({self.uri!r}, not made yet)"
+        snapshot = self._log.open()
+        span = f"{snapshot.files[0].first} to {snapshot.files[-1].last}" if snapshot.files else "empty"
+        return (
+            f"ScoreStore({self.uri!r}, version {snapshot.version}, {span}, "
+            f"definition {snapshot.definition.fingerprint()[:8]})"
+        )
+
+    def exists(self) -> bool:
+        """Return whether the store was made."""
+        return self._log.exists()
+
+    @property
+    def version(self) -> int:
+        """The latest version."""
+        return self._log.open().version
+
+    @property
+    def definition(self) -> FactorDefinition:
+        """The definition of all its scores."""
+        return self._log.open().definition
+
+    def append(self, scores: Scores, *, restate: bool = False, reason: str | None = None) -> int:
+        """Add scores in one commit. What is there already is not written again.
+
+        Parameters
+        ----------
+        scores : Scores
+            Of the definition of the store; the first ones make it. Dates may come in any order.
+        restate : bool
+            Write dates anew that are there with other rows. Earlier versions keep the earlier rows.
+        reason : str, optional
+            Why, for `versions`; needed to restate.
+
+        Returns
+        -------
+        int
+            The version that has the scores: a new one, or the latest one if there was nothing to add.
+
+        Raises
+        ------
+        ConflictError
+            A date is there with other rows and `restate` is false, or other writers were always first.
+        StaleScoresError
+            The scores are of another definition than the store.
+        DataError
+            `restate` without a reason; the store cannot be read or written. Nothing was changed.
+        """
+        scores = _checked(scores)
+        if restate and not reason:
+            raise DataError(
+                "restate=True needs a reason, like reason='filing of 2 May corrected': it is recorded."
+            )
+        notes = {"reason": reason} if reason else {}
+        return self._change(
+            lambda snapshot: _plan.append(snapshot, self._folder, scores, restate=restate, notes=notes),
+            scores,
+        )
+
+    def replace(self, scores: Scores | None, start: Day, end: Day, *, reason: str) -> int:
+        """Leave these scores, and no others, on the dates from `start` to `end`; in one commit.
+
+        Parameters
+        ----------
+        scores : Scores or None
+            All dated from `start` to `end`. None: the dates are removed.
+        start, end : date or str
+            Both included.
+        reason : str
+            Why, for `versions`.
+
+        Returns
+        -------
+        int
+            The new version, or the latest one if there was nothing to do.
+
+        Raises
+        ------
+        DateError
+            A date of the scores is outside, or `end` is before `start`.
+        ConflictError, StaleScoresError, DataError
+            As for `append`.
+        """
+        first, last = parse_date(start), parse_date(end)
+        if last < first:
+            raise DateError(f"end is {last} and start is {first}. Give the earlier date first.")
+        if not reason:
+            raise DataError("replace needs a reason, like reason='computed with corrected ties'.")
+        if scores is not None:
+            outside = [day for day in _checked(scores).dates if not first <= day <= last]
+            if outside:
+                raise DateError(
+                    f"{len(outside)} date(s) of the scores are outside {first} to {last}, the first is {outside[0]}. "
+                    "Give the whole range, or leave them out."
+                )
+        return self._change(
+            lambda snapshot: _plan.replace(snapshot, self._folder, scores, first, last, {"reason": reason}),
+            scores,
+        )
+
+    def read(
+        self,
+        dates: Day | Iterable[Day] | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        assets: Collection[str] | str | None = None,
+        columns: Sequence[str] | str | None = None,
+        version: int | None = None,
+        as_of_time: datetime | str | None = None,
+    ) -> pl.DataFrame:
+        """Return rows, reading only the files, row groups and columns that are asked for.
+
+        Parameters
+        ----------
+        dates : date, ISO text, or iterable of them, optional
+            Computed dates. None: all, or those from `start` to `end`.
+        start, end : date or str, optional
+            Both included.
+        assets : str or collection of str, optional
+            Values of asset_id; those without rows are not there.
+        columns : str or sequence of str, optional
+            Beside the key. None: all of `kifactors.schema.SCORES`.
+        version : int, optional
+            None: the latest.
+        as_of_time : datetime or ISO text, optional
+            The version of that moment; a moment without a zone is UTC.
+
+        Returns
+        -------
+        polars.DataFrame
+            Sorted by (date, asset_id), which come first.
+
+        Raises
+        ------
+        DateError
+            A date in `dates` was not computed, or both `dates` and a range are given.
+        MissingColumnError
+            There is no such column.
+        DataError
+            There is no store or no such version; a file is gone or damaged, and is named.
+        """
+        if isinstance(columns, str):
+            columns = [columns]
+        return read_frame(
+            self._at(version, as_of_time),
+            self._folder,
+            _wanted(dates, start, end),
+            assets=[assets] if isinstance(assets, str) else assets,
+            columns=columns,
+        )
+
+    def scores(
+        self,
+        dates: Day | Iterable[Day] | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        version: int | None = None,
+        as_of_time: datetime | str | None = None,
+    ) -> Scores:
+        """Return `Scores`, with definition, inputs and history: to continue them, to screen, to evaluate.
+
+        Parameters
+        ----------
+        dates, start, end, version, as_of_time
+            As for `read`.
+
+        Returns
+        -------
+        Scores
+            Inputs and history are those of the last date.
+
+        Raises
+        ------
+        DateError
+            As for `read`, or no date is in the range.
+        DataError
+            As for `read`.
+        """
+        return read_scores(self._at(version, as_of_time), self._folder, _wanted(dates, start, end))
+
+    def scan(self, *, version: int | None = None) -> pl.LazyFrame:
+        """Return a lazy frame of polars, with the column `month` that files are sorted into.
+
+        polars reads the files itself, without looking at their checksums.
+        """
+        snapshot = self._log.open(version)
+        return pl.scan_delta(snapshot.table)
+
+    def dates(self, *, version: int | None = None) -> tuple[date, ...]:
+        """Return the computed dates, ascending; some may have no rows."""
+        return computed_dates(self._log.open(version), self._folder)
+
+    def versions(self) -> pl.DataFrame:
+        """Return a row per commit, the latest first.
+
+        Returns
+        -------
+        polars.DataFrame
+            version, time (UTC), operation, first_date and last_date written, how many dates, which were restated, the
+            reason, and the release of the library. A commit of another program has only the first three.
+        """
+        rows = self._log.history() if self.exists() else []
+        parsed: dict[str, Callable[[str], date | int]] = {
+            "first_date": date.fromisoformat,
+            "last_date": date.fromisoformat,
+            "dates": int,
+        }
+        return pl.DataFrame(
+            [
+                {
+                    name: parsed[name](row[name]) if name in parsed and name in row else row.get(name)
+                    for name in VERSIONS
+                }
+                for row in rows
+            ],
+            schema=VERSIONS,
+        )
+
+    def diff(self, before: int, after: int | None = None) -> pl.DataFrame:
+        """Return what two versions differ in; only files that one of them lacks are read.
+
+        Parameters
+        ----------
+        before, after : int
+            Versions; `after` is the latest if None.
+
+        Returns
+        -------
+        polars.DataFrame
+            date, asset_id, change (``added``, ``removed``, or ``changed`` with the column), before and after for
+            numbers, before_label and after_label for text. Empty if the rows are the same.
+        """
+        return difference(self._folder, self._log.open(before), self._log.open(after))
+
+    def compact(self, *, progress: Callable[[int, int], None] | None = None) -> int:
+        """Put the files of each month together, a commit a month; rows stay as they are.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with (months done, months in all).
+
+        Returns
+        -------
+        int
+            The latest version.
+
+        Notes
+        -----
+        The files that are replaced stay for earlier versions until `vacuum`.
+        """
+        version = self._log.open().version
+        months = sorted({file.month for file in self._log.open().files})
+        for done, month in enumerate(months, start=1):
+            version = self._change(partial(_plan.compact, folder=self._folder, month=month))
+            if progress is not None:
+                progress(done, len(months))
+        return version
+
+    def vacuum(self, *, keep_days: float = 30.0, dry_run: bool = False) -> list[str]:
+        """Remove files that no version of the last days needs, and what killed writers left.
+
+        Parameters
+        ----------
+        keep_days : float
+            Versions that were the latest within so many days stay readable. Must be longer than any write takes: the
+            files of a write that is not committed yet look like those of a killed one.
+        dry_run : bool
+            Only say which files.
+
+        Returns
+        -------
+        list of str
+            The files.
+
+        Raises
+        ------
+        DataError
+            `keep_days` is negative, or the store cannot be read or written.
+        """
+        if not keep_days >= 0.0:
+            raise DataError(f"keep_days is {keep_days}; expected days, 0 or more.")
+        return self._log.vacuum(keep_days, dry_run=dry_run)
+
+    def verify(
+        self, *, version: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> int:
+        """Read every file of a version whole; return how many rows it has.
+
+        Raises
+        ------
+        DataError
+            A file is gone or damaged, and is named; or a date is there twice.
+        """
+        files = self._log.open(version).files
+        seen: dict[date, DataFile] = {}
+        for done, file in enumerate(files, start=1):
+            for day in self._folder.scores(file).dates:
+                if day in seen:
+                    raise DataError(
+                        f"{day} is in two files of the store {self.uri}: {seen[day].path} and {file.path}. Another "
+                        "program wrote to it: replace that date."
+                    )
+                seen[day] = file
+            if progress is not None:
+                progress(done, len(files))
+        return sum(file.rows for file in files)
+
+    def _change(self, plan: Callable[[Snapshot], Change | None], scores: Scores | None = None) -> int:
+        """Plan and commit until no other writer comes in between."""
+        if scores is not None and not self._log.exists():
+            self._log.create(scores.definition)
+        wait = FIRST_WAIT
+        for _ in range(TRIES):
+            snapshot = self._log.open()
+            if scores is not None:
+                _check_definition(snapshot, scores, self.uri)
+            try:
+                if scores is not None and self._evolved(snapshot):
+                    continue
+                change = plan(snapshot)
+                if change is None:
+                    return snapshot.version
+                return self._committed(snapshot, change)
+            except LostRaceError:
+                time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311  (writers must not wait alike)
+                wait = min(2.0 * wait, LONGEST_WAIT)
+        raise ConflictError(
+            f"other writers of the same months of the store {self.uri} were first {TRIES} times. Nothing was written; "
+            "let one job write a month at a time."
+        )
+
+    def _committed(self, snapshot: Snapshot, change: Change) -> int:
+        try:
+            return self._log.commit(snapshot, change)
+        except UncertainCommitError:
+            raise
+        except BaseException:
+            self._folder.remove(change.add)
+            raise
+
+    def _evolved(self, snapshot: Snapshot) -> bool:
+        """Give the table the columns it lacks; refuse one with columns that this release does not know."""
+        newer = [name for name in snapshot.columns if name not in SCORES.names]
+        if newer:
+            raise DataError(
+                f"the store {self.uri} has the column {newer[0]!r}, which a later release of kifactors added and this "
+                "one does not write. Upgrade."
+            )
+        absent = [name for name in SCORES.names if name not in snapshot.columns]
+        if absent:
+            self._log.add_columns(snapshot, absent)
+        return bool(absent)
+
+    def _at(self, version: int | None, as_of_time: datetime | str | None) -> Snapshot:
+        if as_of_time is None:
+            return self._log.open(version)
+        if version is not None:
+            raise DataError("version and as_of_time are both given. Give one of them.")
+        moment = _moment(as_of_time)
+        rows = self._log.history() if self.exists() else []
+        known = [row["version"] for row in rows if row["time"] <= moment]
+        if rows and not known:
+            raise DataError(
+                f"the store {self.uri} has no version of {moment:%Y-%m-%d %H:%M:%S} UTC; its first one is of "
+                f"{rows[-1]['time']:%Y-%m-%d %H:%M:%S} UTC."
+            )
+        return self._log.open(max(known, default=None))
+
+
+def _checked(scores: Scores) -> Scores:
+    if not isinstance(scores, Scores):
+        raise DataError(f"a store takes Scores; got {type(scores).__name__}.")
+    return scores
+
+
+def _check_definition(snapshot: Snapshot, scores: Scores, uri: str) -> None:
+    changes = snapshot.definition.changes_to(scores.definition)
+    if changes:
+        raise StaleScoresError(
+            f"the store {uri} is of another definition than these scores: {', '.join(changes)}. Two definitions never "
+            "mix in one store: use the one of the store (store.definition), or another store."
+        )
+
+
+def _wanted(dates: Day | Iterable[Day] | None, start: Day | None, end: Day | None) -> Wanted:
+    if dates is None:
+        first, last = (None if day is None else parse_date(day) for day in (start, end))
+        return Wanted(first=first, last=last)
+    if start is not None or end is not None:
+        raise DateError("dates and a range are both given. Give dates, or start and end.")
+    days = [dates] if isinstance(dates, (date, str)) else dates
+    found = frozenset(parse_date(day) for day in days)
+    if not found:
+        raise DateError("dates is empty. Leave it out to read all dates.")
+    return Wanted(dates=found)
+
+
+def _moment(value: datetime | str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise DateError(f"as_of_time is {value!r}; expected a moment like 2026-10-31T18:00.") from error
+    if not isinstance(moment, datetime):
+        raise DateError(f"as_of_time is {value!r}; expected a moment like 2026-10-31T18:00.")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
