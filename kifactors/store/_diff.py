@@ -41,7 +41,7 @@ def difference(folder: Folder, before: Snapshot, after: Snapshot) -> pl.DataFram
     return (
         pl.concat([pl.DataFrame(schema=SCHEMA), came, gone, *changed], how="diagonal")
         .sort(*KEY, pl.coalesce("column", "change").cast(order))
-        .select(SCHEMA)
+        .select(*SCHEMA)
     )
 
 

@@ -9,10 +9,11 @@ import re
 import secrets
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -33,6 +34,9 @@ __all__ = ["MONTH", "DataFile", "Folder"]
 MONTH = "month"
 # A file of a month in more than this many rows is cut between two dates: a reader of one date need not fetch more.
 MOST_ROWS = 500_000
+# Small files are waited for, not worked on.
+READERS = 16
+COMMIT = re.compile(r"(\d{20})\.json")
 NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)-([0-9a-f]{8})-[0-9a-f]{8}\.parquet")
 
 
@@ -43,31 +47,39 @@ class DataFile:
     path : relative to the store.
     size : in bytes.
     rows : how many.
+    first, last : its first and last computed date.
+    checksum : CRC-32 of its bytes.
     """
 
     path: str
     size: int
     rows: int
+    first: date
+    last: date
+    checksum: str
 
-    @property
-    def first(self) -> date:
-        """Its first computed date."""
-        return date.fromisoformat(self._name(1))
+    @classmethod
+    def named(cls, path: str, size: int, rows: int) -> "DataFile":
+        """Return a file by what its name says.
 
-    @property
-    def last(self) -> date:
-        """Its last computed date."""
-        return date.fromisoformat(self._name(2))
-
-    @property
-    def checksum(self) -> str:
-        """CRC-32 of its bytes."""
-        return self._name(3)
+        Raises
+        ------
+        DataError
+            Another program gave it its name.
+        """
+        found = NAME.fullmatch(path.rpartition("/")[2])
+        if found is None:
+            raise DataError(
+                f"{path} in the store was not written by kifactors: another program rewrote it, and what its scores "
+                "were made from is lost. Read an earlier version (store.versions()), or restore it."
+            )
+        first, last, checksum = found.groups()
+        return cls(path, size, rows, date.fromisoformat(first), date.fromisoformat(last), checksum)
 
     @property
     def month(self) -> str:
-        """Its month, like 2024-01."""
-        return month_of(self.first)
+        """Its month, like 2024-01: the name of its folder."""
+        return self.path.partition("/")[0].removeprefix(f"{MONTH}=")
 
     def has_any(self, first: date | None, last: date | None) -> bool:
         """Return whether a date from `first` to `last` can be in it."""
@@ -85,15 +97,6 @@ class DataFile:
             "nullCount": {"date": 0, "asset_id": 0},
         }
 
-    def _name(self, part: int) -> str:
-        found = NAME.fullmatch(PurePosixPath(self.path).name)
-        if found is None:
-            raise DataError(
-                f"{self.path} in the store was not written by kifactors: another program rewrote it, and what its "
-                "scores were made from is lost. Read an earlier version (store.versions()), or restore it."
-            )
-        return found[part]
-
 
 class Folder:
     """The folder of a store, on this machine or in an object store, by the credentials Delta Lake uses.
@@ -108,6 +111,7 @@ class Folder:
 
     def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
         self.uri = uri
+        self.storage_options = dict(storage_options)
         self._local = None if "://" in uri else Path(uri)
         self._files = _file_system(uri, storage_options)
 
@@ -119,7 +123,7 @@ class Folder:
         write_groups(scores.to_arrow(), sink)
         data = sink.getvalue()
         name = f"{scores.dates[0]}_{scores.dates[-1]}-{zlib.crc32(data):08x}-{secrets.token_hex(4)}.parquet"
-        file = DataFile(f"{MONTH}={month_of(scores.dates[0])}/{name}", data.size, len(scores))
+        file = DataFile.named(f"{MONTH}={month_of(scores.dates[0])}/{name}", data.size, len(scores))
         try:
             self._put(file.path, data)
         except (OSError, pa.ArrowException) as error:
@@ -166,6 +170,26 @@ class Folder:
             if name not in table.schema.names and SCORES[name].nullable:
                 table = table.append_column(name, _nulls(table.num_rows, name))
         return Scores.from_arrow(table, what=self._name(file))
+
+    def commits(self, since: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        """Return version and description of each commit of the log, the latest first.
+
+        Read from the log itself: the numbers that deltalake's own history gives are wrong while others write.
+        """
+        import pyarrow.fs
+
+        found = self._files.get_file_info(pyarrow.fs.FileSelector("_delta_log"))
+        names = [(int(known[1]), info.path) for info in found if (known := COMMIT.fullmatch(info.base_name))]
+        wanted = sorted(((version, path) for version, path in names if version >= since), reverse=True)
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(
+                zip((v for v, _ in wanted), pool.map(self._commit, (p for _, p in wanted)), strict=True)
+            )
+
+    def _commit(self, path: str) -> dict[str, Any]:
+        with self._files.open_input_file(path) as stream:
+            entries = (json.loads(line) for line in stream.read().splitlines())
+            return next((entry["commitInfo"] for entry in entries if "commitInfo" in entry), {})
 
     def _read(
         self, file: DataFile, first: date | None, last: date | None, columns: Sequence[str] | None

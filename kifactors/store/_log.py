@@ -14,12 +14,12 @@ from kifactors import __version__
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, MissingExtraError
 from kifactors.schema import SCORES
-from kifactors.store._files import MONTH, DataFile
+from kifactors.store._files import MONTH, DataFile, Folder
 
 if TYPE_CHECKING:
     import deltalake
 
-__all__ = ["Change", "LostRaceError", "Snapshot", "TransactionLog", "UncertainCommitError"]
+__all__ = ["Change", "LostRaceError", "NoStoreError", "Snapshot", "TransactionLog", "UncertainCommitError"]
 
 PREFIX = "kifactors."
 DEFINITION, FINGERPRINT = f"{PREFIX}definition", f"{PREFIX}definition_fingerprint"
@@ -36,6 +36,10 @@ COMMIT_RETRIES = 100
 
 class LostRaceError(Exception):
     """Another writer committed a change of the same month first. Look again, and plan again."""
+
+
+class NoStoreError(DataError):
+    """There is nothing at the address."""
 
 
 class UncertainCommitError(DataError):
@@ -80,15 +84,14 @@ class TransactionLog:
 
     Parameters
     ----------
-    uri : str
-        Folder or address in an object store.
-    storage_options : mapping of str to str
-        For deltalake.
+    folder : Folder
+        Where it is.
     """
 
-    def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
-        self.uri = uri
-        self._options = dict(storage_options)
+    def __init__(self, folder: Folder) -> None:
+        self.uri = folder.uri
+        self._folder = folder
+        self._options = folder.storage_options
         self._delta = _library()
 
     def exists(self) -> bool:
@@ -100,15 +103,17 @@ class TransactionLog:
 
         Raises
         ------
+        NoStoreError
+            There is none.
         DataError
-            There is no store, or its log does not have the version, or it is no store of scores.
+            Its log does not have the version, or it is no store of scores.
         """
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         try:
             table = self._delta.DeltaTable(self.uri, version=version, storage_options=self._options)
         except TableNotFoundError as error:
-            raise DataError(
+            raise NoStoreError(
                 f"there is no store of scores at {self.uri}. Check the address, or make one with "
                 "kf.open_store(uri).append(scores)."
             ) from error
@@ -188,7 +193,7 @@ class TransactionLog:
                 commit_properties=properties,
             )
         except (DeltaError, OSError) as error:
-            landed = self._version_of(commit_id, snapshot)
+            landed = self._version_of(commit_id, snapshot, certain=False)
             if landed is not None:
                 return landed
             if isinstance(error, CommitFailedError):
@@ -197,7 +202,7 @@ class TransactionLog:
                 f"the log of the store {self.uri} cannot be written: {error}. Nothing was changed; check the space "
                 "and the rights, and try again."
             ) from error
-        landed = self._version_of(commit_id, snapshot)
+        landed = self._version_of(commit_id, snapshot, certain=True)
         if landed is None:
             raise DataError(
                 f"the store {self.uri} accepted a commit and does not have it. Is it written by others?"
@@ -233,15 +238,14 @@ class TransactionLog:
 
     def history(self) -> list[dict[str, Any]]:
         """Return what every commit says of itself, the latest first."""
-        table = self._delta.DeltaTable(self.uri, storage_options=self._options)
         return [
             {
-                "version": int(entry["version"]),
-                "time": datetime.fromtimestamp(entry["timestamp"] / 1000, UTC),
-                "operation": entry["operation"].lower(),
-                **{key.removeprefix(PREFIX): text for key, text in entry.items() if key.startswith(PREFIX)},
+                "version": version,
+                "time": datetime.fromtimestamp(said.get("timestamp", 0) / 1000, UTC),
+                "operation": said.get("operation", "").lower(),
+                **{key.removeprefix(PREFIX): text for key, text in said.items() if key.startswith(PREFIX)},
             }
-            for entry in table.history()
+            for version, said in self._folder.commits()
         ]
 
     def vacuum(self, keep_days: float, *, dry_run: bool) -> list[str]:
@@ -265,20 +269,22 @@ class TransactionLog:
         except (DeltaError, OSError) as error:
             raise DataError(f"the store {self.uri} cannot be vacuumed: {error}.") from error
 
-    def _version_of(self, commit_id: str, before: Snapshot) -> int | None:
-        """Return the version that a commit made after a snapshot; None if it did not happen."""
+    def _version_of(self, commit_id: str, before: Snapshot, *, certain: bool) -> int | None:
+        """Return the version that a commit made after a snapshot; None if it did not happen, `certain` that it did."""
         from deltalake.exceptions import DeltaError
 
         try:
-            table = self._delta.DeltaTable(self.uri, storage_options=self._options)
-            since = table.version() - before.version
-            entries = table.history(since) if since > 0 else []
+            before.table.update_incremental()
+            since = int(before.table.version()) - before.version
+            if since == 1 and certain:
+                return before.version + 1
+            commits = self._folder.commits(since=before.version + 1) if since > 0 else []
         except (DeltaError, OSError) as error:
             raise UncertainCommitError(
                 f"the connection to the store {self.uri} was lost while a change was committed: it may have happened "
                 "or not. Look at store.versions(), and do it again: what is there already is not written twice."
             ) from error
-        return next((int(entry["version"]) for entry in entries if entry.get(COMMIT_ID) == commit_id), None)
+        return next((version for version, said in commits if said.get(COMMIT_ID) == commit_id), None)
 
     def _snapshot(self, table: "deltalake.DeltaTable") -> Snapshot:
         settings = table.metadata().configuration
@@ -294,7 +300,7 @@ class TransactionLog:
             )
         known = pl.DataFrame(table.get_add_actions(flatten=True))
         files = [
-            DataFile(path, size, rows)
+            DataFile.named(path, size, rows)
             for path, size, rows in known.select("path", "size_bytes", "num_records").rows()
         ]
         return Snapshot(

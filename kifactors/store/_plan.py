@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -37,26 +38,21 @@ def append(
     fresh: list[Scores] = []
     touched: list[DataFile] = []
     changed: list[date] = []
-    # Dates are compared before anything is written.
-    for month, part in by_month(scores):
-        held = [
-            (file, folder.scores(file))
-            for file in snapshot.files
-            if file.month == month and file.has_any(part.dates[0], part.dates[-1])
-        ]
+    # Every date is compared before anything is written.
+    months = [(part, _held(snapshot, folder, month, part)) for month, part in by_month(scores)]
+    for part, held in months:
         differing = sorted(day for _, stored in held for day in _differing(stored, part))
-        if differing and not restate:
-            raise ConflictError(_conflict(differing, [stored for _, stored in held], part))
+        changed += differing
         same = {day for _, stored in held for day in stored.dates} - set(differing)
-        news = [day for day in part.dates if day not in same]
+        news = set(part.dates) - same
         if not news:
             continue
         rewritten = [(file, stored) for file, stored in held if set(stored.dates) & set(differing)]
         touched += [file for file, _ in rewritten]
-        changed += differing
-        fresh.append(
-            together([of_dates(part, set(news)), *_without(differing, (stored for _, stored in rewritten))])
-        )
+        kept = _without(differing, (stored for _, stored in rewritten))
+        fresh.append(together([of_dates(part, news), *kept]))
+    if changed and not restate:
+        raise ConflictError(_conflict(changed, [stored for _, held in months for _, stored in held], scores))
     if not fresh:
         return None
     return Change(
@@ -116,6 +112,15 @@ def compact(snapshot: Snapshot, folder: Folder, month: str) -> Change | None:
     )
 
 
+def _held(snapshot: Snapshot, folder: Folder, month: str, part: Scores) -> list[tuple[DataFile, Scores]]:
+    """Return the files that can have a date of a month's scores, and what is in them."""
+    return [
+        (file, folder.scores(file))
+        for file in snapshot.files
+        if file.month == month and file.has_any(part.dates[0], part.dates[-1])
+    ]
+
+
 def _without(dates: Collection[date], parts: Iterable[Scores]) -> Iterator[Scores]:
     """Yield what is left of scores without these dates."""
     for part in parts:
@@ -137,28 +142,38 @@ def _differing(stored: Scores, part: Scores) -> list[date]:
     ]
 
 
-def _conflict(differing: Sequence[date], stored: Sequence[Scores], part: Scores) -> str:
+def _conflict(differing: Sequence[date], stored: Sequence[Scores], scores: Scores) -> str:
     day = differing[0]
-    old = next(scores for scores in stored if day in scores.dates).at(day).to_polars()
-    new = part.at(day).to_polars()
-    joined = old.join(new, on="asset_id", how="full", suffix="_new", coalesce=True).sort("asset_id")
-    shown = []
-    for row in joined.iter_rows(named=True):
-        for name in SCORES.names[2:]:
-            if row[name] != row[f"{name}_new"]:
-                shown.append(f"{row['asset_id']} {name} {row[name]!r} there, {row[f'{name}_new']!r} here")
-                break
-    more = "" if len(differing) == 1 else f" and {len(differing) - 1} other date(s)"
+    old = next(part for part in stored if day in part.dates).at(day).to_polars()
+    new = scores.at(day).to_polars()
+    both = old.join(new, on="asset_id", how="full", suffix="_new", coalesce=True).sort("asset_id")
+    shown = [text for row in both.iter_rows(named=True) if (text := _first_difference(row))]
+    others = "" if len(differing) == 1 else f" and {len(differing) - 1} other date(s)"
+    more = f"; {len(shown) - SHOWN} more asset(s)" if len(shown) > SHOWN else ""
     return (
-        f"the store has other scores on {day}{more}: {'; '.join(shown[:SHOWN])}"
-        f"{f'; {len(shown) - SHOWN} more assets' if len(shown) > SHOWN else ''}. Nothing was written. If the new ones "
-        "are right, append them with restate=True and a reason; earlier versions stay readable."
+        f"the store has other scores on {day}{others}: {'; '.join(shown[:SHOWN])}{more}. Nothing was written. If the "
+        "new ones are right, append them with restate=True and a reason; earlier versions stay readable."
+    )
+
+
+def _first_difference(row: dict[str, Any]) -> str:
+    """Say what two rows of an asset differ in, if they do; one without a role is not there."""
+    for side, where in (("role", "here"), ("role_new", "there")):
+        if row[side] is None:
+            return f"{row['asset_id']} only {where}"
+    names = [name for name in SCORES.names[len(SCORES.key) :] if row[name] != row[f"{name}_new"]]
+    return (
+        f"{row['asset_id']} {names[0]} {row[names[0]]!r} there, {row[f'{names[0]}_new']!r} here"
+        if names
+        else ""
     )
 
 
 def _written(folder: Folder, parts: Sequence[Scores]) -> tuple[DataFile, ...]:
     """Write the files; all of them, or none stays."""
-    pieces = (piece for part in parts for piece in _pieces(part))
+    pieces = [piece for part in parts for piece in _pieces(part)]
+    if len(pieces) == 1:
+        return (folder.write(pieces[0]),)
     with ThreadPoolExecutor(thread_count()) as pool:
         tasks = [pool.submit(folder.write, piece) for piece in pieces]
     files = [task.result() for task in tasks if task.exception() is None]

@@ -18,7 +18,14 @@ from kifactors.scores import Scores
 from kifactors.store import _plan
 from kifactors.store._diff import difference
 from kifactors.store._files import DataFile, Folder
-from kifactors.store._log import Change, LostRaceError, Snapshot, TransactionLog, UncertainCommitError
+from kifactors.store._log import (
+    Change,
+    LostRaceError,
+    NoStoreError,
+    Snapshot,
+    TransactionLog,
+    UncertainCommitError,
+)
 from kifactors.store._read import Wanted, computed_dates, read_frame, read_scores
 
 __all__ = ["ScoreStore", "open_store"]
@@ -105,9 +112,11 @@ class ScoreStore:
 
     def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
         self.uri = uri
-        self._log = TransactionLog(uri, storage_options)
         self._folder = Folder(uri, storage_options)
-        self._options = dict(storage_options)
+        self._log = TransactionLog(self._folder)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ScoreStore, (self.uri, self._folder.storage_options)
 
     def __repr__(self) -> str:
         if not self.exists():
@@ -423,11 +432,9 @@ class ScoreStore:
 
     def _change(self, plan: Callable[[Snapshot], Change | None], scores: Scores | None = None) -> int:
         """Plan and commit until no other writer comes in between."""
-        if scores is not None and not self._log.exists():
-            self._log.create(scores.definition)
         wait = FIRST_WAIT
         for _ in range(TRIES):
-            snapshot = self._log.open()
+            snapshot = self._opened(scores)
             if scores is not None:
                 _check_definition(snapshot, scores, self.uri)
             try:
@@ -444,6 +451,16 @@ class ScoreStore:
             f"other writers of the same months of the store {self.uri} were first {TRIES} times. Nothing was written; "
             "let one job write a month at a time."
         )
+
+    def _opened(self, scores: Scores | None) -> Snapshot:
+        """Open the latest version; the first scores make the store."""
+        try:
+            return self._log.open()
+        except NoStoreError:
+            if scores is None:
+                raise
+        self._log.create(scores.definition)
+        return self._log.open()
 
     def _committed(self, snapshot: Snapshot, change: Change) -> int:
         try:
