@@ -146,7 +146,9 @@ class TransactionLog:
                 storage_options=self._options,
                 raise_if_key_not_exists=False,
                 commit_properties=self._delta.CommitProperties(
-                    custom_metadata=_entries({"operation": "create", "release": __version__})
+                    custom_metadata=_entries({"operation": "create", "release": __version__}),
+                    # Else a second one would be committed on top, and its definition would win.
+                    max_commit_retries=0,
                 ),
             )
         except (DeltaError, OSError) as error:
