@@ -1,6 +1,7 @@
 """Scores: what they hand out, to whom; and one Parquet file that is whole, or not there, or refused."""
 
 import copy
+import hashlib
 import json
 import pickle
 import signal
@@ -18,7 +19,7 @@ import kifactors as kf
 from kifactors import scores as scores_module
 from kifactors.definition import SupplierTies
 from kifactors.errors import DataError, DateError, KifactorsError, MissingColumnError, StaleScoresError
-from kifactors.io import _scores
+from kifactors.io import _parquet, _partitioned, _scores
 from kifactors.schema import SCORES
 
 EMPTY, FIRST, LAST = date(2019, 12, 31), date(2023, 6, 30), date(2024, 6, 30)
@@ -358,7 +359,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(made, path, monkeypatch, e
 KILLED = """
 import os, signal, sys
 import kifactors as kf
-from kifactors.io import _scores
+from kifactors.io import _parquet, _partitioned, _scores
 
 scores = kf.read_scores(sys.argv[1])
 whole = _scores.write_groups
@@ -461,7 +462,7 @@ def test_a_flipped_byte_anywhere_is_an_error_of_ours_or_changes_no_score(made, p
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    for where in (tmp_path / "nothing.parquet", tmp_path):
+    for where in (tmp_path / "nothing.parquet", tmp_path / "nothing"):
         with pytest.raises(DataError, match="there is no file"):
             kf.read_scores(where)
 
@@ -593,3 +594,150 @@ def test_rows_that_no_computation_makes_are_refused(made, change):
 def test_rows_in_another_order_are_sorted(made):
     shuffled = made.to_arrow().take([4, 1, 3, 0, 2])
     assert_same(kf.Scores.from_arrow(shuffled), made)
+
+
+# A folder with a file for each month ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return kf.write_scores(made, tmp_path / "scores", partition_by="month")
+
+
+def test_a_folder_comes_back_whole(made, folder):
+    assert_same(kf.read_scores(folder), made)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "_manifest.json", "month=2019-12", "month=2023-06", "month=2024-06",
+    ]  # fmt: skip
+
+
+def test_the_manifest_says_what_sha256sum_says(made, folder):
+    known = json.loads((folder / "_manifest.json").read_text())
+    assert known["definition_fingerprint"] == DEFINITION.fingerprint()
+    assert (known["first_date"], known["last_date"]) == (str(EMPTY), str(LAST))
+    assert [file["rows"] for file in known["files"]] == [0, 2, 3]
+    for file in known["files"]:
+        data = (folder / file["path"]).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (file["bytes"], file["sha256"])
+
+
+def test_others_read_the_folder(made, folder):
+    read = pl.scan_parquet(folder / "**/*.parquet", hive_partitioning=True).sort("date", "asset_id").collect()
+    assert_frame_equal(read.select(SCORES.names), made.to_polars())
+    assert read["month"].to_list() == ["2023-06"] * 2 + ["2024-06"] * 3
+
+
+def test_scores_of_a_folder_are_replaced_as_a_whole(made, folder):
+    (folder / "notes.txt").write_text("mine")
+    kf.write_scores(made.at(LAST), folder, partition_by="month")
+    assert_same(kf.read_scores(folder), made.at(LAST))
+    assert sorted(path.name for path in folder.iterdir()) == ["_manifest.json", "month=2024-06", "notes.txt"]
+    assert len(list(folder.rglob("*.parquet"))) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3], ids=["first", "second", "third", "manifest"])
+def test_a_folder_that_cannot_be_written_keeps_what_it_had(made, folder, monkeypatch, at):
+    files = sorted(folder.rglob("*"))
+    whole, done = _partitioned.written, []
+
+    def fails(path, write, *, what):
+        if len(done) == at:
+            raise DataError("No space left on device")
+        done.append(path)
+        return whole(path, write, what=what)
+
+    monkeypatch.setattr(_partitioned, "written", fails)
+    with pytest.raises(DataError, match="No space left"):
+        kf.write_scores(made, folder, partition_by="month")
+    assert sorted(folder.rglob("*")) == files
+    assert_same(kf.read_scores(folder), made)
+
+
+def test_files_the_manifest_does_not_name_do_not_count(made, folder):
+    (month,) = folder.glob("month=2024-06")
+    (month / "2024-06-30_2024-06-30-00000000.parquet").write_bytes(b"half of it")
+    assert_same(kf.read_scores(folder), made)
+
+
+def test_flipped_bytes_of_a_folder_are_found_and_the_file_named(folder):
+    (path,) = folder.glob("month=2023-06/*.parquet")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        with pytest.raises(DataError, match=f"{path.name} is damaged"):
+            kf.read_scores(folder)
+    path.unlink()
+    with pytest.raises(DataError, match=f"{path.name} is gone, and .*_manifest.json names it"):
+        kf.read_scores(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 9, "files": []}', '{"format": 1, "files": [{}]}']
+)
+def test_a_damaged_manifest_is_refused(folder, text):
+    (folder / "_manifest.json").write_text(text)
+    with pytest.raises(DataError, match=r"_manifest.json (cannot be read|is of format 9)"):
+        kf.read_scores(folder)
+
+
+def test_a_reader_that_is_overtaken_reads_the_new_scores(made, folder, monkeypatch):
+    read, calls = _partitioned._read_month, []
+
+    def overtaken(where, entry):
+        calls.append(entry)
+        if len(calls) == 2:
+            kf.write_scores(made.at(LAST), folder, partition_by="month")
+        return read(where, entry)
+
+    monkeypatch.setattr(_partitioned, "_read_month", overtaken)
+    assert_same(kf.read_scores(folder), made.at(LAST))
+
+
+def test_a_folder_and_a_file_are_told_apart(made, path, tmp_path):
+    for wrong in (tmp_path / "new.parquet", path):
+        with pytest.raises(DataError, match="names a file, and partition_by='month' writes a folder"):
+            kf.write_scores(made, wrong, partition_by="month")
+    with pytest.raises(DataError, match="expected 'month' or None"):
+        kf.write_scores(made, tmp_path / "x", partition_by="year")
+    with pytest.raises(DataError, match=r"has no _manifest.json, .* Write scores with"):
+        kf.read_scores(tmp_path)
+    (tmp_path / "_delta_log").mkdir()
+    with pytest.raises(DataError, match=r"It is a store: read it with kf.open_store"):
+        kf.read_scores(tmp_path)
+
+
+# Arrow and CSV --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".arrow", ".feather", ".ipc"])
+def test_an_arrow_file_comes_back_whole(made, tmp_path, ending):
+    path = kf.write_scores(made, tmp_path / f"scores{ending}")
+    assert_same(kf.read_scores(path), made)
+    assert_frame_equal(pl.read_ipc(path, memory_map=False), made.to_polars())
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match="cannot be read as Arrow"):
+        kf.read_scores(path)
+
+
+def test_a_csv_is_for_spreadsheets(made, tmp_path):
+    path = kf.write_scores(made, tmp_path / "scores.csv")
+    assert_frame_equal(pl.read_csv(path, schema=SCORES.polars), made.to_polars())
+    with pytest.raises(DataError, match="is for spreadsheets"):
+        kf.read_scores(path)
+
+
+def test_row_groups_are_whole_dates(monkeypatch):
+    monkeypatch.setattr(_parquet, "GROUP_ROWS", 4)
+    days = [date(2024, 1, 1)] * 3 + [date(2024, 1, 2)] * 2 + [date(2024, 1, 3)] * 9 + [date(2024, 1, 4)]
+    table = pa.table({"date": pa.array(days, pa.date32()), "x": pa.array(range(15), pa.float64())})
+    sink = pa.BufferOutputStream()
+    _parquet.write_groups(table, sink)
+    file = pq.ParquetFile(pa.BufferReader(sink.getvalue()), page_checksum_verification=True)
+    assert [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] == [5, 9, 1]
+    assert file.read().equals(table)
+    column = file.metadata.row_group(1).column(1)
+    assert "BYTE_STREAM_SPLIT" in column.encodings
+    assert column.compression == "ZSTD"
+    assert _parquet.read_groups(file, days[5], days[5], ["x"])["x"].to_pylist() == list(range(5, 14))
+    assert _parquet.read_groups(file, None, days[0], None).num_rows == 5
+    assert _parquet.read_groups(file, date(2025, 1, 1), None, None).num_rows == 0
