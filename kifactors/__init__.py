@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kifactors.io import read_scores, read_tables, write_scores
     from kifactors.schema import Tables
     from kifactors.scores import Scores
-    from kifactors.store import open_store
+    from kifactors.store import open_store, update_store
     from kifactors.versions import show_versions
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "show_versions",
     "sources",
     "store",
+    "update_store",
     "versions",
     "write_scores",
 ]
@@ -86,6 +87,7 @@ _ROOM_OF = {
     "read_scores": "io",
     "read_tables": "io",
     "show_versions": "versions",
+    "update_store": "store",
     "write_scores": "io",
 }
 

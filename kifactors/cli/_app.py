@@ -24,7 +24,7 @@ from kifactors.io import read_scores, read_tables, table_files, write_scores
 from kifactors.schema import Tables, validate
 from kifactors.scores import Scores
 
-__all__ = ["app", "given_date", "messages", "out"]
+__all__ = ["Every", "app", "given_date", "messages", "out", "progress", "score_dates"]
 
 DEMO_FILE = Path("ai_infrastructure_exposure.parquet")
 # theta, the AI share of capex, is not stated before 2023; a year earlier shows what is unknown.
@@ -111,7 +111,7 @@ def score(
     factor = FactorDefinition() if definition is None else FactorDefinition.read(definition)
     tables = load_bundled() if data is None else read_tables(data)
     assert first is not None  # noqa: S101  (the option is required)
-    dates = _dates(tables, every, first, last)
+    dates = score_dates(tables, every, first, last)
     scores = _compute(tables, dates, factor)
     write_scores(scores, out_file)
     known = scores.to_polars()["exposure"].count()
@@ -166,7 +166,7 @@ def validate_folder(folder: Annotated[Path, typer.Argument(help="Folder of input
         raise typer.Exit(code=1)
 
 
-def _dates(tables: Tables, every: Every | None, first: date, last: date | None) -> list[date]:
+def score_dates(tables: Tables, every: Every | None, first: date, last: date | None) -> list[date]:
     """List the score dates; without a last one, up to the period that holds the last report."""
     if last is None:
         last = asof.last_known(tables)
@@ -184,12 +184,12 @@ def _dates(tables: Tables, every: Every | None, first: date, last: date | None) 
 
 
 def _compute(tables: Tables, dates: list[date], definition: FactorDefinition) -> Scores:
-    with _progress() as report:
+    with progress() as report:
         return AIInfrastructureExposure(definition).compute(tables, dates, progress=report)
 
 
 @contextmanager
-def _progress() -> Iterator["_Report"]:
+def progress() -> Iterator["_Report"]:
     """Draw a bar on a terminal, nothing in a pipe."""
     console = Console(stderr=True)
     columns = (
