@@ -31,6 +31,7 @@ MODULES = (
     "cvxpy_dates",
     "companyfacts",
     "evaluation",
+    "store",
 )
 # Measured otherwise, and written as tables of their own.
 TABLES = ("memory", "scaling")

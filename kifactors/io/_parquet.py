@@ -1,16 +1,14 @@
-"""Scores as Parquet: how they are encoded, and how the rows of some dates are found again."""
+"""How scores are encoded as Parquet."""
 
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-__all__ = ["read_groups", "write_groups"]
+__all__ = ["write_groups"]
 
 # A row group ends with a date and has at least this many rows, unless it is the last one: few enough that one date
 # is read in milliseconds, enough that a footer stays small.
@@ -49,23 +47,3 @@ def _groups(table: "pa.Table") -> Iterator[tuple[int, int]]:
         stop = int(starts[at]) if at < starts.size else days.size
         yield start, stop
         start = stop
-
-
-def read_groups(
-    file: "pq.ParquetFile", first: date | None, last: date | None, columns: Sequence[str] | None
-) -> "pa.Table":
-    """Read the row groups that have dates from `first` to `last`; other dates may be among them."""
-    if first is None and last is None:
-        return file.read(columns=columns)
-    column = file.schema_arrow.get_field_index("date")
-    wanted = []
-    for group in range(file.num_row_groups):
-        known = file.metadata.row_group(group).column(column).statistics
-        outside = (
-            known is not None
-            and known.has_min_max
-            and ((last is not None and known.min > last) or (first is not None and known.max < first))
-        )
-        if not outside:
-            wanted.append(group)
-    return file.read_row_groups(wanted, columns=columns)

@@ -8,18 +8,20 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from kifactors._kernels import thread_count
 from kifactors.errors import DataError
-from kifactors.io import read_groups, write_groups
+from kifactors.io import write_groups
 from kifactors.parts import month_of
 from kifactors.schema import SCORES
 from kifactors.scores import METADATA_KEY, Scores
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.fs
 
-__all__ = ["MONTH", "DataFile", "Folder"]
+__all__ = ["MONTH", "MOST_ROWS", "DataFile", "Folder", "in_threads"]
+
+T = TypeVar("T")
 
 # The column that is the name of a folder, not a column of the files.
 MONTH = "month"
@@ -112,6 +116,7 @@ class Folder:
     def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
         self.uri = uri
         self.storage_options = dict(storage_options)
+        self._sound: dict[str, tuple[int, int] | None] = {}
         self._local = None if "://" in uri else Path(uri)
         self._files = _file_system(uri, storage_options)
 
@@ -140,31 +145,37 @@ class Folder:
             with suppress(OSError):
                 self._files.delete_file(file.path)
 
-    def frame(
-        self,
-        file: DataFile,
-        *,
-        first: date | None = None,
-        last: date | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> tuple[pl.DataFrame, frozenset[date]]:
-        """Read rows of a file that are dated from `first` to `last`, and which dates of it were computed."""
-        table = self._read(file, first, last, columns)
-        dates = frozenset(date.fromisoformat(day) for day in _provenance(table)["dates"])
-        frame = pl.DataFrame(pl.from_arrow(table.replace_schema_metadata(None)))
-        within = [pl.col("date") >= first] if first is not None and first > file.first else []
-        within += [pl.col("date") <= last] if last is not None and last < file.last else []
-        return frame.filter(within) if within else frame, dates
+    def scan(self, files: Sequence[DataFile], columns: Sequence[str]) -> pl.LazyFrame:
+        """Return the rows of files whose bytes are known to be those that were written, in the order of the files.
+
+        A column that a file was written without is null in it. A local file is looked through once, and again if it
+        changed; one in an object store is fetched whole.
+        """
+        types = SCORES.polars
+        schema = {name: types[name] for name in columns}
+        if not files:
+            return pl.LazyFrame(schema=schema)
+        sources: Any = in_threads(self._source, files)
+        return pl.scan_parquet(
+            sources,
+            schema=schema,
+            missing_columns="insert",
+            extra_columns="ignore",
+            glob=False,
+            hive_partitioning=False,
+        )
 
     def dates(self, file: DataFile) -> frozenset[date]:
         """Return the computed dates of a file."""
-        return frozenset(
-            date.fromisoformat(day) for day in _provenance(self._read(file, None, None, []))["dates"]
-        )
+        known = pl.read_parquet_metadata(self._source(file))[METADATA_KEY.decode()]
+        return frozenset(date.fromisoformat(day) for day in json.loads(known)["dates"])
 
     def scores(self, file: DataFile) -> Scores:
         """Read a file as scores, with what they were made from."""
-        table = self._read(file, None, None, None)
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(pa.BufferReader(self._checked(file))).read()
         for name in SCORES.names:
             # Written before the column was thought of.
             if name not in table.schema.names and SCORES[name].nullable:
@@ -191,12 +202,23 @@ class Folder:
             entries = (json.loads(line) for line in stream.read().splitlines())
             return next((entry["commitInfo"] for entry in entries if "commitInfo" in entry), {})
 
-    def _read(
-        self, file: DataFile, first: date | None, last: date | None, columns: Sequence[str] | None
-    ) -> "pa.Table":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _source(self, file: DataFile) -> Path | BytesIO:
+        """Return what polars reads a file from."""
+        if self._local is None:
+            return BytesIO(self._checked(file))
+        path = self._local / file.path
+        try:
+            known = path.stat()
+        except OSError:
+            known = None
+        stamp = None if known is None else (known.st_size, known.st_mtime_ns)
+        if stamp is None or self._sound.get(file.path) != stamp:
+            self._checked(file)
+            self._sound[file.path] = stamp
+        return path
 
+    def _checked(self, file: DataFile) -> "pa.Buffer":
+        """Return the bytes of a file, held against its size and checksum."""
         data = self._bytes(file)
         if len(data) != file.size or f"{zlib.crc32(data):08x}" != file.checksum:
             raise DataError(
@@ -204,10 +226,7 @@ class Folder:
                 "written (its checksum is in its name). Copy it from a backup, or compute its dates again and use "
                 "store.replace."
             )
-        try:
-            return read_groups(pq.ParquetFile(pa.BufferReader(data)), first, last, columns)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self._name(file)} cannot be read as Parquet ({error}).") from error
+        return data
 
     def _bytes(self, file: DataFile) -> "pa.Buffer":
         import pyarrow as pa
@@ -246,10 +265,6 @@ def _nulls(rows: int, name: str) -> "pa.Array":
     return pa.nulls(rows, SCORES.arrow((name,)).types[0])
 
 
-def _provenance(table: "pa.Table") -> dict[str, Any]:
-    return dict(json.loads(table.schema.metadata[METADATA_KEY]))
-
-
 def _file_system(uri: str, storage_options: Mapping[str, str]) -> "pyarrow.fs.FileSystem":
     import pyarrow.fs
     from deltalake.fs import DeltaStorageHandler
@@ -257,3 +272,11 @@ def _file_system(uri: str, storage_options: Mapping[str, str]) -> "pyarrow.fs.Fi
     if "://" not in uri:
         return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
     return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, dict(storage_options)))
+
+
+def in_threads(work: Callable[[DataFile], T], files: Sequence[DataFile]) -> list[T]:
+    """Call the same work on every file; results are in the order of the files."""
+    if len(files) <= 1:
+        return [work(file) for file in files]
+    with ThreadPoolExecutor(thread_count()) as pool:
+        return list(pool.map(work, files))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -92,6 +93,8 @@ class TransactionLog:
         self.uri = folder.uri
         self._folder = folder
         self._options = folder.storage_options
+        self._latest: Snapshot | None = None
+        self._lock = Lock()
         self._delta = _library()
 
     def exists(self) -> bool:
@@ -125,6 +128,30 @@ class TransactionLog:
                 f"the store {self.uri} has no version {version}; its last one is {table.version()}."
             )
         return self._snapshot(table)
+
+    def latest(self) -> Snapshot:
+        """Return the latest version, for reading only: what was read of the log before is not read again.
+
+        Raises
+        ------
+        NoStoreError, DataError
+            As for `open`.
+        """
+        from deltalake.exceptions import DeltaError
+
+        with self._lock:
+            if self._latest is None:
+                self._latest = self.open()
+                return self._latest
+            try:
+                self._latest.table.update_incremental()
+                if self._latest.table.version() != self._latest.version:
+                    self._latest = self._snapshot(self._latest.table)
+            except (DeltaError, OSError):
+                # Removed, or made anew.
+                self._latest = None
+                self._latest = self.open()
+            return self._latest
 
     def create(self, definition: FactorDefinition) -> None:
         """Make an empty table for the scores of a definition; nothing happens if somebody else was first."""

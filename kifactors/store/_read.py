@@ -1,25 +1,20 @@
 """Rows of one version of a store: only the files, row groups and columns that are asked for."""
 
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from typing import TypeVar
 
 import polars as pl
 
-from kifactors._kernels import thread_count
-from kifactors.errors import DateError, MissingColumnError
+from kifactors.errors import DataError, DateError, MissingColumnError
 from kifactors.parts import of_dates, together
 from kifactors.schema import SCORES
 from kifactors.scores import Scores
-from kifactors.store._files import DataFile, Folder
+from kifactors.store._files import DataFile, Folder, in_threads
 from kifactors.store._log import Snapshot
 
 __all__ = ["Wanted", "computed_dates", "read_frame", "read_scores"]
-
-T = TypeVar("T")
 
 KEY = list(SCORES.key)
 
@@ -40,6 +35,17 @@ class Wanted:
             if file.has_any(self.first, self.last)
             and (self.dates is None or any(file.first <= day <= file.last for day in self.dates))
         ]
+
+    def conditions(self) -> list[pl.Expr]:
+        """Return what holds for the rows of such dates."""
+        day = pl.col("date")
+        bounds = [day >= self.first] if self.first is not None else []
+        bounds += [day <= self.last] if self.last is not None else []
+        if self.dates is not None:
+            # Bounds are what row groups are skipped by.
+            bounds += [day >= min(self.dates), day <= max(self.dates)]
+            bounds += [day.is_in(pl.Series(sorted(self.dates)).implode())] if len(self.dates) > 1 else []
+        return bounds
 
     def of(self, known: Collection[date]) -> set[date]:
         """Return the wanted ones of these dates."""
@@ -72,27 +78,18 @@ def read_frame(
     """Return rows sorted by (date, asset_id): the key, and the columns asked for."""
     names = _columns(snapshot, columns)
     files = wanted.files(snapshot)
-    first, last = _bounds(wanted)
-    # The columns a file was written without are null in it.
-    types = SCORES.polars
-    only = None if assets is None else pl.Series(sorted(set(assets)), dtype=pl.String).implode()
-    found: set[date] = set()
-
-    def rows(file: DataFile) -> pl.DataFrame:
-        frame, dates = folder.frame(file, first=first, last=last, columns=names)
-        found.update(wanted.of(dates))
-        if wanted.dates is not None:
-            frame = frame.filter(pl.col("date").is_in(pl.Series(sorted(wanted.dates)).implode()))
-        if only is not None:
-            frame = frame.filter(pl.col("asset_id").is_in(only))
-        absent = [pl.lit(None, types[name]).alias(name) for name in names if name not in frame.columns]
-        return frame.with_columns(absent).select(names)
-
-    frames = _mapped(rows, files)
     if wanted.dates is not None:
-        known = {day for file in snapshot.files for day in (file.first, file.last)}
-        wanted.check(found, known, f"the store at version {snapshot.version}")
-    frame = pl.concat([pl.DataFrame(schema={name: types[name] for name in names}), *frames])
+        computed = {day for dates in in_threads(folder.dates, files) for day in dates}
+        wanted.check(computed, _ends(snapshot), f"the store at version {snapshot.version}")
+    rows = folder.scan(files, names).filter(*wanted.conditions())
+    if assets is not None:
+        rows = rows.filter(
+            pl.col("asset_id").is_in(pl.Series(sorted(set(assets)), dtype=pl.String).implode())
+        )
+    try:
+        frame = rows.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"the store {folder.uri} cannot be read: {error}.") from error
     apart = all(one.last < other.first for one, other in pairwise(files))
     return frame if apart else frame.sort(KEY)
 
@@ -100,11 +97,11 @@ def read_frame(
 def read_scores(snapshot: Snapshot, folder: Folder, wanted: Wanted) -> Scores:
     """Return wanted dates as scores, with what they were made from."""
     parts = []
-    for scores in _mapped(folder.scores, wanted.files(snapshot)):
+    for scores in in_threads(folder.scores, wanted.files(snapshot)):
         inside = wanted.of(scores.dates)
         if inside:
             parts.append(of_dates(scores, inside))
-    known = {day for file in snapshot.files for day in (file.first, file.last)}
+    known = _ends(snapshot)
     found = {day for part in parts for day in part.dates}
     wanted.check(found, known, f"the store at version {snapshot.version}")
     if not parts:
@@ -117,17 +114,15 @@ def read_scores(snapshot: Snapshot, folder: Folder, wanted: Wanted) -> Scores:
 def computed_dates(snapshot: Snapshot, folder: Folder) -> tuple[date, ...]:
     """Return every computed date."""
     # A file with one date says so in its name.
-    known = {file.first for file in snapshot.files} | {file.last for file in snapshot.files}
+    known = _ends(snapshot)
     several = [file for file in snapshot.files if file.first != file.last]
-    for dates in _mapped(folder.dates, several):
+    for dates in in_threads(folder.dates, several):
         known |= dates
     return tuple(sorted(known))
 
 
-def _bounds(wanted: Wanted) -> tuple[date | None, date | None]:
-    if wanted.dates is None:
-        return wanted.first, wanted.last
-    return min(wanted.dates), max(wanted.dates)
+def _ends(snapshot: Snapshot) -> set[date]:
+    return {day for file in snapshot.files for day in (file.first, file.last)}
 
 
 def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
@@ -138,11 +133,3 @@ def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
     if unknown:
         raise MissingColumnError(f"the store has no column {unknown[0]!r}; it has {', '.join(known)}.")
     return [*KEY, *(name for name in dict.fromkeys(columns) if name not in KEY)]
-
-
-def _mapped(work: Callable[[DataFile], T], files: Sequence[DataFile]) -> list[T]:
-    """Call the same work on every file, on threads; results are in the order of the files."""
-    if len(files) <= 1:
-        return [work(file) for file in files]
-    with ThreadPoolExecutor(thread_count()) as pool:
-        return list(pool.map(work, files))

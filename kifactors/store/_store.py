@@ -135,12 +135,12 @@ class ScoreStore:
     @property
     def version(self) -> int:
         """The latest version."""
-        return self._log.open().version
+        return self._log.latest().version
 
     @property
     def definition(self) -> FactorDefinition:
         """The definition of all its scores."""
-        return self._log.open().definition
+        return self._log.latest().definition
 
     def append(self, scores: Scores, *, restate: bool = False, reason: str | None = None) -> int:
         """Add scores in one commit. What is there already is not written again.
@@ -312,7 +312,7 @@ class ScoreStore:
 
     def dates(self, *, version: int | None = None) -> tuple[date, ...]:
         """Return the computed dates, ascending; some may have no rows."""
-        return computed_dates(self._log.open(version), self._folder)
+        return computed_dates(self._at(version, None), self._folder)
 
     def versions(self) -> pl.DataFrame:
         """Return a row per commit, the latest first.
@@ -486,7 +486,7 @@ class ScoreStore:
 
     def _at(self, version: int | None, as_of_time: datetime | str | None) -> Snapshot:
         if as_of_time is None:
-            return self._log.open(version)
+            return self._log.latest() if version is None else self._log.open(version)
         if version is not None:
             raise DataError("version and as_of_time are both given. Give one of them.")
         moment = _moment(as_of_time)
