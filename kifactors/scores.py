@@ -13,7 +13,7 @@ from kifactors.asof import History
 from kifactors.calendar import parse_date
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, DateError, MissingColumnError
-from kifactors.schema import SCORES, check, coerce
+from kifactors.schema import SCORES, ArrowStream, as_requested, check, coerce, from_stream, to_arrow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,8 @@ class Scores:
     """Dated exposures and scores, immutable; made by `AIInfrastructureExposure.compute` or `read_scores`.
 
     Speaks ``__arrow_c_stream__``: ``pyarrow.table(scores)``, ``polars.DataFrame(scores)``,
-    ``duckdb.sql("from scores")`` take it as it is.
+    ``duckdb.sql("from scores")`` take it as it is, with numbers shared and not copied. A schema that a reader asks for
+    may change how values are stored (string_view, timestamps), not which columns there are.
 
     Parameters
     ----------
@@ -114,7 +115,10 @@ class Scores:
         return self._frame._repr_html_()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self.to_arrow().__arrow_c_stream__(requested_schema)
+        table = self.to_arrow()
+        if requested_schema is not None:
+            table = as_requested("scores", table, requested_schema)
+        return table.__arrow_c_stream__()
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -132,9 +136,12 @@ class Scores:
         return self._frame.clone()
 
     def to_arrow(self) -> "pa.Table":
-        """Return an Arrow table: date32, large_string, float64; definition and fingerprints in its metadata."""
+        """Return an Arrow table: date32, large_string, float64; definition and fingerprints in its metadata.
+
+        Numbers are shared with the scores, not copied. The metadata of the fields tell units and ranges.
+        """
         schema = SCORES.arrow().with_metadata({METADATA_KEY: json.dumps(self._provenance()).encode()})
-        return self._frame.to_arrow().cast(schema)
+        return to_arrow(self._frame, schema)
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return a pandas frame with a (date, asset_id) index; dates are datetime64, unknown numbers NaN."""
@@ -250,27 +257,42 @@ class Scores:
         return {**content, "digest": _digest(content)}
 
     @classmethod
-    def from_arrow(cls, table: "pa.Table", *, what: str = "scores") -> "Scores":
+    def from_arrow(cls, table: ArrowStream, *, what: str = "scores") -> "Scores":
         """Rebuild scores from an Arrow table that `to_arrow` made.
 
         Parameters
         ----------
-        table : pyarrow.Table
-            With the provenance in its schema metadata.
+        table : ArrowStream
+            Anything that speaks ``__arrow_c_stream__`` and keeps the metadata of the schema: a table of pyarrow,
+            nanoarrow or arro3 does; polars, pandas and duckdb drop it.
         what : str
             What the table is, named in errors: a path, for example.
 
         Raises
         ------
         DataError
-            The provenance is missing, damaged or of another release; a column is missing or of another type; a
-            value is outside its range, a key repeats, or a date was not computed.
+            It is no Arrow stream; the provenance is missing, damaged or of another release; a column is missing or of
+            another type; a value is outside its range, a key repeats, or a date was not computed.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> theta = {"asset_id": ["a"], "share": [0.0], "available_at": ["2024-01-01"], "provenance": ["assumed"]}
+        >>> tables = kf.Tables(ai_capex_share=pl.DataFrame(theta).with_columns(pl.col("available_at").str.to_date()))
+        >>> scores = kf.AIInfrastructureExposure().compute(tables, ["2024-01-31"])
+        >>> kf.Scores.from_arrow(pa.table(scores)).inputs == scores.inputs
+        True
         """
-        definition, known = _read_provenance(table, what)
+        if not (hasattr(table, "__arrow_c_stream__") or hasattr(table, "__arrow_c_array__")):
+            raise DataError(
+                f"{what}: expected an Arrow table, anything with __arrow_c_stream__; got {type(table).__name__}. Read "
+                "files with kf.read_scores."
+            )
+        read = from_stream(what, table)
+        definition, known = _read_provenance(read, what)
         dates = [date.fromisoformat(day) for day in known["dates"]]
         diagnostics = pl.DataFrame({"date": dates, **known["diagnostics"]})
-        frame = coerce(SCORES, _without_metadata(table))
-        frame = check(SCORES, frame, drop_repeats=False)
+        frame = check(SCORES, coerce(SCORES, read), drop_repeats=False, share=True)
         others = frame.filter(~pl.col("date").is_in(dates))
         if others.height:
             raise DataError(
@@ -292,7 +314,8 @@ def _read_provenance(table: "pa.Table", what: str) -> tuple[FactorDefinition, di
     written = (table.schema.metadata or {}).get(METADATA_KEY)
     if written is None:
         raise DataError(
-            f"{what} carries no kifactors provenance in its metadata. Write it with kf.write_scores."
+            f"{what} carries no kifactors provenance in its metadata. Write it with kf.write_scores, or hand on the "
+            "scores themselves: polars, pandas and duckdb drop the metadata of a schema."
         )
     try:
         known = json.loads(written)
@@ -315,11 +338,6 @@ def _read_provenance(table: "pa.Table", what: str) -> tuple[FactorDefinition, di
             f"{definition.fingerprint()}. It was made by another release: compute it again."
         )
     return definition, known
-
-
-def _without_metadata(table: "pa.Table") -> "pa.Table":
-    """Drop what fields say of themselves: polars stops the process on field metadata that is damaged."""
-    return type(table).from_arrays(table.columns, names=table.column_names)
 
 
 def _digest(content: dict[str, Any]) -> str:

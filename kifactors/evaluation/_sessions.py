@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kifactors.errors import DataError, MissingColumnError
-from kifactors.schema import INPUTS, Column, Given, TableLike, TableSchema, declared, read_given
+from kifactors.schema import INPUTS, Column, TableLike, TableSchema, declared, read_given
 
 __all__ = ["Entry", "Sessions", "sessions_of"]
 
@@ -133,7 +133,7 @@ def _rows(what: str, given: TableLike | None, column: str) -> tuple[pl.DataFrame
     number = Column(name=column, dtype=pl.Float64, doc="value", nullable=True)
     asset = Column(name="asset", dtype=pl.String, doc="name of the asset")
     schema = TableSchema(name=what, doc=what, key=("date", "asset"), columns=(DATE, asset, number))
-    rows = declared(schema, Given(frame, is_csv=read.is_csv, is_pandas=read.is_pandas))
+    rows = declared(schema, read._replace(frame=frame))
     for name in ("date", "asset"):
         if rows[name].null_count():
             raise DataError(

@@ -1,5 +1,6 @@
 """The tables, as data: what comes in, what goes out, and the checks at the door."""
 
+from kifactors.schema._arrow import as_requested, from_stream, to_arrow
 from kifactors.schema._coerce import ArrowStream, Given, TableLike, coerce, declared, read_file, read_given
 from kifactors.schema._content import Content, content
 from kifactors.schema._declared import Column, Rule, TableSchema
@@ -25,12 +26,15 @@ __all__ = [
     "TableLike",
     "TableSchema",
     "Tables",
+    "as_requested",
     "check",
     "coerce",
     "content",
     "declared",
+    "from_stream",
     "read_file",
     "read_given",
+    "to_arrow",
     "universe_columns",
     "validate",
 ]

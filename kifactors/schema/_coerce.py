@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
 from kifactors.errors import DataError, MissingColumnError
+from kifactors.schema._arrow import from_arrow, from_stream
 from kifactors.schema._declared import Column, TableSchema
 
 __all__ = ["ArrowStream", "Given", "TableLike", "coerce", "declared", "read_file", "read_given"]
@@ -44,7 +46,7 @@ _UNREADABLE = (
 
 
 class ArrowStream(Protocol):
-    """Anything that exports the Arrow C stream: pyarrow, pandas, duckdb, nanoarrow, arro3, narwhals."""
+    """Anything that exports the Arrow C stream: pyarrow, duckdb, nanoarrow, arro3, and many others."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a PyCapsule of an ArrowArrayStream."""
@@ -55,7 +57,24 @@ TableLike = (
 )  # what a table may come as
 
 
-def coerce(schema: TableSchema, data: TableLike, *, from_text: bool = False) -> pl.DataFrame:
+class Given(NamedTuple):
+    """A table as it was given: all its columns, and what that form says of their types.
+
+    frame : the columns; those of a CSV are text.
+    is_csv : whether text stands for numbers and dates.
+    has_times : whether dates may be times at midnight: pandas has no other dates, and Arrow streams pass them on.
+    is_arrow : whether the memory came from an Arrow stream, and nobody may change it.
+    fields : the Arrow fields, if there were any: extension types, and what fields say of themselves.
+    """
+
+    frame: pl.DataFrame
+    is_csv: bool = False
+    has_times: bool = False
+    is_arrow: bool = False
+    fields: Mapping[str, Any] = MappingProxyType({})
+
+
+def coerce(schema: TableSchema, data: TableLike | Given, *, from_text: bool = False) -> pl.DataFrame:
     """Return the declared columns of `data`, in canonical order and type.
 
     Columns that are not declared are left out, unless one looks like a misspelt optional column.
@@ -78,25 +97,12 @@ def coerce(schema: TableSchema, data: TableLike, *, from_text: bool = False) -> 
     return declared(schema, read_given(schema.name, data), from_text=from_text)
 
 
-class Given(NamedTuple):
-    """A table as it was given: all its columns, and what that form says of their types.
-
-    frame : the columns; those of a CSV are text.
-    is_csv : whether text stands for numbers and dates.
-    is_pandas : whether dates may be times at midnight.
-    """
-
-    frame: pl.DataFrame
-    is_csv: bool = False
-    is_pandas: bool = False
-
-
 def declared(schema: TableSchema, given: Given, *, from_text: bool = False) -> pl.DataFrame:
     """Return the declared columns of a table that was given; see `coerce`."""
-    frame, is_csv, is_pandas = given
+    frame = given.frame
     return pl.DataFrame(
         [
-            _column(schema, frame[name], is_csv=is_csv, from_text=from_text, midnight=is_pandas)
+            _column(schema, frame[name], is_csv=given.is_csv, from_text=from_text, midnight=given.has_times)
             for name in _present(schema, frame.columns)
         ]
     )
@@ -153,6 +159,9 @@ def read_given(what: str, data: Any) -> Given:
     DataError
         It is no table, or cannot be read or collected.
     """
+    data = _native(data)
+    if isinstance(data, Given):
+        return data
     if isinstance(data, pl.DataFrame):
         return Given(data)
     if isinstance(data, pl.LazyFrame):
@@ -161,20 +170,38 @@ def read_given(what: str, data: Any) -> Given:
     if isinstance(data, (str, PathLike)):
         return Given(read_file(data, what=what), is_csv=Path(data).suffix.lower() == ".csv")
     is_pandas = _is_pandas(data)
-    if is_pandas:
-        data = _with_named_index(what, data)
-    if hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping):
-        try:
-            return Given(pl.DataFrame(data), is_pandas=is_pandas)
-        except _UNREADABLE as error:
-            raise DataError(
-                f"{what}: the columns make no table ({_first_line(error)}). Give each column once, of one "
-                "type and of one length."
-            ) from error
+    if is_pandas or isinstance(data, Mapping):
+        data = _with_named_index(what, data) if is_pandas else data
+        with _reading(what):
+            return Given(pl.DataFrame(data), has_times=is_pandas)
+    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+        table = from_stream(what, data)
+        with _reading(what):
+            frame = from_arrow(table)
+        fields = {field.name: field for field in table.schema}
+        return Given(frame, has_times=True, is_arrow=True, fields=fields)
     raise DataError(
         f"{what}: expected a polars, pandas or Arrow table, a mapping of columns, or the path of a "
         f"Parquet, CSV or Arrow file; got {type(data).__name__}. Convert it first."
     )
+
+
+def _native(data: Any) -> Any:
+    # Like pandas, narwhals is never imported here. It wraps a frame, which has an index or may be lazy.
+    narwhals = sys.modules.get("narwhals")
+    wrapped = narwhals is not None and isinstance(data, (narwhals.DataFrame, narwhals.LazyFrame))
+    return data.to_native() if wrapped else data
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{what}: the columns make no table ({_first_line(error)}). Give each column once, of one "
+            "type and of one length."
+        ) from error
 
 
 @contextmanager
@@ -272,7 +299,7 @@ def _widen(column: Column, values: pl.Series, *, midnight: bool) -> pl.Series | 
     if column.dtype == pl.Float64 and dtype.is_numeric():
         return values.cast(pl.Float64)
     if column.dtype == pl.Date and midnight and isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
-        # pandas has no date type: its times of day 00:00 are dates, every other time is not.
+        # Where there is no date type, times of day 00:00 are dates, every other time is not.
         days = values.cast(pl.Date)
         return days if (days.cast(dtype) == values).all() else None
     return None

@@ -1,12 +1,13 @@
 """`Tables`: the validated inputs of a computation, immutable, with a fingerprint for each."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from kifactors.errors import DataError
-from kifactors.schema._coerce import TableLike
+from kifactors.schema._arrow import to_arrow, with_fields
+from kifactors.schema._coerce import Given, TableLike, read_given
 from kifactors.schema._content import Content, content
 from kifactors.schema._inputs import INPUTS
 from kifactors.schema._validate import validate
@@ -27,6 +28,9 @@ class Tables:
     Every argument takes a polars frame or lazy frame, a pandas frame, anything that speaks
     ``__arrow_c_stream__``, a mapping of columns, or the path of a Parquet, CSV or Arrow file. Attributes of
     the same names are polars frames, sorted and unique on their key; absent tables are None.
+
+    `to_arrow` hands on one of them. A stream is one table, and these are several that have nothing but ids in
+    common, so tables as a whole are no stream.
 
     Parameters
     ----------
@@ -63,9 +67,10 @@ class Tables:
     ['a', 'b']
     """  # fmt: skip
 
-    __slots__ = ("_contents", "_encoded", "_frames")
+    __slots__ = ("_contents", "_encoded", "_fields", "_frames")
 
     _frames: dict[str, pl.DataFrame]
+    _fields: dict[str, Mapping[str, Any]]
     _contents: dict[str, Content]
     _encoded: "Tables | None"
 
@@ -108,11 +113,19 @@ class Tables:
         }
         if all(data is None for name, data in given.items() if name != "assets"):
             raise DataError(f"Tables needs at least one table; the tables are {', '.join(INPUTS)}.")
-        frames = {name: validate(name, data) for name, data in given.items() if data is not None}
-        self._fill(frames)
+        frames, fields = {}, {}
+        for name, data in given.items():
+            if data is None:
+                continue
+            read = data if isinstance(data, pl.LazyFrame) else read_given(name, data)
+            frames[name] = validate(name, read)
+            fields[name] = read.fields if isinstance(read, Given) else {}
+        self._fill(frames, fields)
 
-    def _fill(self, frames: dict[str, pl.DataFrame]) -> None:
+    def _fill(self, frames: dict[str, pl.DataFrame], fields: Mapping[str, Mapping[str, Any]]) -> None:
         object.__setattr__(self, "_frames", frames)
+        # What the Arrow fields of a given table say, for `to_arrow`.
+        object.__setattr__(self, "_fields", {name: dict(said) for name, said in fields.items() if said})
         object.__setattr__(self, "_contents", {})
         object.__setattr__(self, "_encoded", None)
 
@@ -130,7 +143,7 @@ class Tables:
         raise AttributeError(f"Tables is immutable; use tables.replace({name}=None).")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (dict(self),)
+        return _rebuild, (self._given(),)
 
     def __iter__(self) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield name and frame of each table that is there."""
@@ -144,7 +157,10 @@ class Tables:
 
     def replace(self, **tables: TableLike | None) -> "Tables":
         """Return a copy with some tables replaced (None removes one)."""
-        return Tables(**{**dict(self), **tables})
+        return _rebuild({**self._given(), **tables})
+
+    def _given(self) -> dict[str, Given]:
+        return {name: Given(frame, fields=self._fields.get(name, {})) for name, frame in self}
 
     def encoded(self) -> "Tables":
         """Return the same tables with ids and industries as codes (polars Enum), as fast as integers.
@@ -178,15 +194,42 @@ class Tables:
     def unchecked(cls, frames: Mapping[str, pl.DataFrame]) -> "Tables":
         """Return tables of frames that were made from validated ones: rows left out, ids as codes."""
         tables = object.__new__(cls)
-        tables._fill(dict(frames))
+        tables._fill(dict(frames), {})
         return tables
 
     def to_arrow(self, table: str) -> "pa.Table":
-        """Return one table as Arrow: date32, large_string, float64, units and ranges in the field metadata."""
+        """Return one table as Arrow, for anything that speaks ``__arrow_c_stream__``.
+
+        Parameters
+        ----------
+        table : str
+            Its name.
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns are date32, large_string, float64 and bool, with description, unit and range in the metadata of
+            the fields. Numbers without nulls are shared, not copied. A table that came as an Arrow stream keeps what
+            its fields said beside that, and an extension type that is stored as one of these types.
+
+        Raises
+        ------
+        DataError
+            The table is not there.
+
+        Examples
+        --------
+        >>> from datetime import date
+        >>> rates = kf.Tables(fx={"date": [date(2024, 1, 31)], "currency": ["EUR"], "usd_per_unit": [1.08]})
+        >>> field = rates.to_arrow("fx").schema.field("usd_per_unit")
+        >>> field.type, field.metadata[b"unit"], field.metadata[b"range"]
+        (DataType(double), b'USD', b'[1e-12, 1e+06]')
+        """
         frame: pl.DataFrame | None = getattr(self, table) if table in INPUTS else None
         if frame is None:
             raise DataError(f"there is no table {table!r} here; there are {', '.join(n for n, _ in self)}.")
-        return frame.to_arrow().cast(INPUTS[table].arrow(tuple(frame.columns)))
+        schema = INPUTS[table].arrow(tuple(frame.columns))
+        return to_arrow(frame, with_fields(schema, self._fields.get(table, {})))
 
     def contents(self) -> dict[str, Content]:
         """Return digests of what each table says, by the day it was known; found once, and kept."""
@@ -200,5 +243,5 @@ class Tables:
         return {name: said.fingerprint() for name, said in self.contents().items() if name != "assets"}
 
 
-def _rebuild(frames: dict[str, pl.DataFrame]) -> Tables:
-    return Tables(**frames)
+def _rebuild(given: Mapping[str, TableLike | Given | None]) -> Tables:
+    return Tables(**given)  # type: ignore[arg-type]

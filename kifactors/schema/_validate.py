@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from kifactors.errors import DataError
-from kifactors.schema._coerce import TableLike, coerce
+from kifactors.schema._coerce import Given, TableLike, coerce, read_given
 from kifactors.schema._declared import Column, TableSchema
 from kifactors.schema._inputs import INPUTS
 
@@ -19,7 +19,7 @@ FIRST_DAY, LAST_DAY = date(1800, 1, 1), date(9999, 12, 31)
 ROW = "row number"
 
 
-def validate(table: str, data: TableLike) -> pl.DataFrame:
+def validate(table: str, data: TableLike | Given) -> pl.DataFrame:
     """Coerce one input table, check every rule of its schema, and return it sorted by its key.
 
     Rows that repeat another row's key with the same values are dropped; `source` and `note` may differ.
@@ -57,20 +57,37 @@ def validate(table: str, data: TableLike) -> pl.DataFrame:
     if table not in INPUTS:
         raise DataError(f"there is no table {table!r}; the tables are {', '.join(INPUTS)}.")
     schema = INPUTS[table]
-    frame = coerce(schema, data)
+    given = data if isinstance(data, pl.LazyFrame) else read_given(table, data)
+    frame = coerce(schema, given)
     if frame.is_empty():
         raise DataError(f"{table} has no rows. Leave the table out if there is nothing to say.")
-    return check(schema, frame)
+    return check(schema, frame, share=isinstance(given, Given) and given.is_arrow)
 
 
-def check(schema: TableSchema, frame: pl.DataFrame, *, drop_repeats: bool = True) -> pl.DataFrame:
-    """Check the values of a coerced frame and return it sorted and unique on its key."""
+def check(
+    schema: TableSchema, frame: pl.DataFrame, *, drop_repeats: bool = True, share: bool = False
+) -> pl.DataFrame:
+    """Check the values of a coerced frame and return it sorted and unique on its key.
+
+    The result owns its memory, for a frame may stand on arrays that the caller changes later. With `share` it may
+    share that of the frame.
+    """
     frame = _without_repeats(schema, frame) if drop_repeats else frame.with_row_index(ROW)
     problems = list(_problems(schema, frame)) or list(_repeated_keys(schema, frame))
     if problems:
         raise DataError("\n".join(problems))
     frame = frame.drop(ROW)
-    return frame.sort(_key(schema, frame))
+    key = _key(schema, frame)
+    if share and _in_order(frame, key):
+        return frame.with_columns(pl.col(key[0]).set_sorted())
+    return frame.sort(key)
+
+
+def _in_order(frame: pl.DataFrame, key: list[str]) -> bool:
+    """Return whether the frame is as `sort` would leave it: rows in order, every column in one piece."""
+    return all(column.n_chunks() == 1 for column in frame) and (
+        frame.select(pl.arg_sort_by(key)).to_series().is_sorted()
+    )
 
 
 def _problems(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
