@@ -33,7 +33,14 @@ if TYPE_CHECKING:
     from kifactors.evaluation import evaluate
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
-    from kifactors.io import read_scores, read_tables, write_scores
+    from kifactors.io import (
+        read_scores,
+        read_scores_adbc,
+        read_tables,
+        read_tables_adbc,
+        write_scores,
+        write_scores_adbc,
+    )
     from kifactors.schema import Tables
     from kifactors.scores import Scores
     from kifactors.store import open_store, update_store
@@ -60,7 +67,9 @@ __all__ = [
     "pillars",
     "portfolio",
     "read_scores",
+    "read_scores_adbc",
     "read_tables",
+    "read_tables_adbc",
     "schema",
     "screen",
     "show_versions",
@@ -69,6 +78,7 @@ __all__ = [
     "update_store",
     "versions",
     "write_scores",
+    "write_scores_adbc",
 ]
 
 __version__ = "0.1.0"
@@ -85,10 +95,13 @@ _ROOM_OF = {
     "month_ends": "calendar",
     "open_store": "store",
     "read_scores": "io",
+    "read_scores_adbc": "io",
     "read_tables": "io",
+    "read_tables_adbc": "io",
     "show_versions": "versions",
     "update_store": "store",
     "write_scores": "io",
+    "write_scores_adbc": "io",
 }
 
 

@@ -206,7 +206,7 @@ UNIVERSE = {
     "market_cap": pa.array([None, 2e9, 0.1 + 0.2, None]),
     "estimation": pa.array([True, False, True, True]),
 }
-MIDNIGHT = datetime(2022, 12, 31)  # noqa: DTZ001
+MIDNIGHT = datetime(2022, 12, 31)
 CODES = pa.array([None, 1, 0, None], pa.uint32())
 ENCODED = {
     "string": {"industry": UNIVERSE["industry"].cast(pa.string())},
@@ -274,8 +274,8 @@ def test_chunks_and_slices_come_in_whole(encoding, through):
 @pytest.mark.parametrize(
     "times",
     [
-        pa.array([datetime(2022, 12, 31), datetime(2022, 12, 31, 16)], pa.timestamp("us")),  # noqa: DTZ001
-        pa.array([datetime(2022, 12, 31)] * 2, pa.timestamp("us", "America/New_York")),  # noqa: DTZ001
+        pa.array([datetime(2022, 12, 31), datetime(2022, 12, 31, 16)], pa.timestamp("us")),
+        pa.array([datetime(2022, 12, 31)] * 2, pa.timestamp("us", "America/New_York")),
     ],
     ids=["a time of day", "a time zone"],
 )

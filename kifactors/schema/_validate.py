@@ -77,17 +77,15 @@ def check(
     if problems:
         raise DataError("\n".join(problems))
     frame = frame.drop(ROW)
-    key = _key(schema, frame)
-    if share and _in_order(frame, key):
-        return frame.with_columns(pl.col(key[0]).set_sorted())
-    return frame.sort(key)
+    return _sorted(frame, _key(schema, frame), share=share)
 
 
-def _in_order(frame: pl.DataFrame, key: list[str]) -> bool:
-    """Return whether the frame is as `sort` would leave it: rows in order, every column in one piece."""
-    return all(column.n_chunks() == 1 for column in frame) and (
-        frame.select(pl.arg_sort_by(key)).to_series().is_sorted()
-    )
+def _sorted(frame: pl.DataFrame, key: list[str], *, share: bool) -> pl.DataFrame:
+    if not share or any(column.n_chunks() > 1 for column in frame):
+        return frame.sort(key)
+    order = frame.select(pl.arg_sort_by(key)).to_series()
+    frame = frame if order.is_sorted() else frame[order]
+    return frame.with_columns(pl.col(key[0]).set_sorted())
 
 
 def _problems(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
