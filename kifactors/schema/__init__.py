@@ -1,9 +1,10 @@
 """The tables, as data: what comes in, what goes out, and the checks at the door."""
 
 from kifactors.schema._arrow import as_requested, from_stream, to_arrow
-from kifactors.schema._coerce import ArrowStream, Given, TableLike, coerce, declared, read_file, read_given
+from kifactors.schema._coerce import coerce, declared
 from kifactors.schema._content import Content, content
 from kifactors.schema._declared import Column, Rule, TableSchema
+from kifactors.schema._given import ArrowStream, Given, TableLike, read_file, read_given
 from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES, STOCK_METRICS
 from kifactors.schema._outputs import DESCRIPTORS, ROLES, SCORES
 from kifactors.schema._tables import Tables

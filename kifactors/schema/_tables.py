@@ -7,8 +7,8 @@ import polars as pl
 
 from kifactors.errors import DataError
 from kifactors.schema._arrow import to_arrow, with_fields
-from kifactors.schema._coerce import Given, TableLike, read_given
 from kifactors.schema._content import Content, content
+from kifactors.schema._given import Given, TableLike, read_given
 from kifactors.schema._inputs import INPUTS
 from kifactors.schema._validate import validate
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from kifactors.errors import DataError, MissingColumnError
-from kifactors.schema._coerce import TableLike, declared, read_given
+from kifactors.schema._coerce import declared
 from kifactors.schema._declared import Column, TableSchema
+from kifactors.schema._given import TableLike, read_given
 from kifactors.schema._inputs import INPUTS
 
 __all__ = ["universe_columns"]

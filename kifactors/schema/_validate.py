@@ -6,8 +6,9 @@ from datetime import date, timedelta
 import polars as pl
 
 from kifactors.errors import DataError
-from kifactors.schema._coerce import Given, TableLike, coerce, read_given
+from kifactors.schema._coerce import coerce
 from kifactors.schema._declared import Column, TableSchema
+from kifactors.schema._given import Given, TableLike, read_given
 from kifactors.schema._inputs import INPUTS
 
 __all__ = ["check", "validate"]
