@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -691,6 +693,29 @@ def test_an_autocommitting_connection_stays_one(connect, scores):
     with writer.cursor() as cursor:
         cursor.execute("create table fx (a text)")
     assert "fx" in names_in(connect)
+
+
+def test_two_writers_at_once_do_not_mix(connect, scores):
+    with connect() as writer:
+        kf.write_scores_adbc(scores.at(DAYS[0]), writer)
+    days = DAYS[1:]
+    writers = [connect() for _ in days]
+    start = threading.Barrier(len(days))
+
+    def append(connection, day):
+        start.wait()
+        try:
+            kf.write_scores_adbc(scores.at(day), connection, mode="append")
+        except (DataError, DateError) as error:
+            return error
+
+    with ThreadPoolExecutor(len(days)) as pool:
+        ends = list(pool.map(append, writers, days))
+    there = [DAYS[0], *(day for day, error in zip(days, ends, strict=True) if error is None)]
+    assert len(there) > 1, ends
+    got = stored(connect)
+    assert [str(day) for day in got.dates] == there
+    assert_frame_equal(got.to_polars(), pl.concat([scores.at(day).to_polars() for day in there]))
 
 
 KILLED = """
