@@ -434,6 +434,28 @@ def test_sorted_streams_come_in_without_a_copy(tables, scores):
         assert polars_addresses(again[name]) == polars_addresses(frame[name])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_streams_in_any_order_are_sorted(tables, seed):
+    rng = np.random.default_rng(seed)
+    for name, frame in tables:
+        table = tables.to_arrow(name)
+        got = tables.replace(**{name: table.take(rng.permutation(table.num_rows))})
+        assert_frame_equal(getattr(got, name), frame, check_exact=True)
+        assert got.fingerprints().get(name) == tables.fingerprints().get(name)
+
+
+@pytest.mark.parametrize("start", [None, date(2020, 1, 1)], ids=["null", "date"])
+def test_rows_with_a_null_in_their_key_come_first(start):
+    given = {
+        "asset_id": ["a", "a", "b"],
+        "valid_from": [date(2021, 1, 1), start, None],
+        "ticker": ["A", "B", "C"],
+    }
+    rates = {"date": [date(2024, 1, 1)], "currency": ["EUR"], "usd_per_unit": [1.0]}
+    got = kf.Tables(assets=pl.DataFrame(given).to_arrow(), fx=rates).assets
+    assert got["ticker"].to_list() == ["B", "A", "C"]
+
+
 def test_what_the_caller_may_change_is_copied():
     values = np.array([0.25, 0.5])
     rest = {"asset_id": ["a", "b"], "available_at": [date(2024, 1, 1)] * 2, "provenance": ["assumed"] * 2}

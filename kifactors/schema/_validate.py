@@ -82,11 +82,20 @@ def check(
 
 
 def _sorted(frame: pl.DataFrame, key: list[str], *, share: bool) -> pl.DataFrame:
-    if not share or any(column.n_chunks() > 1 for column in frame):
-        return frame.sort(key)
-    order = frame.select(pl.arg_sort_by(key)).to_series()
-    frame = frame if order.is_sorted() else frame[order]
-    return frame.with_columns(pl.col(key[0]).set_sorted())
+    in_one_piece = all(column.n_chunks() == 1 for column in frame)
+    if share and in_one_piece and not frame.select(_falls(key).any()).item():
+        return frame.with_columns(pl.col(key[0]).set_sorted())
+    return frame.sort(key)
+
+
+def _falls(key: list[str]) -> pl.Expr:
+    """Tell where a row has a smaller key than the row before; null is smallest."""
+    falls = pl.lit(value=False)
+    for name in reversed(key):
+        this, before = pl.col(name), pl.col(name).shift(1)
+        below = (this < before).fill_null(this.is_null() & before.is_not_null())
+        falls = below | (this.eq_missing(before) & falls)
+    return falls
 
 
 def _problems(schema: TableSchema, frame: pl.DataFrame) -> Iterator[str]:
