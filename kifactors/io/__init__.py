@@ -9,16 +9,12 @@ from kifactors.io._tables import read_tables, table_files
 
 __all__ = [
     "read_scores",
-    "read_tables",
-    "table_files",
-    "write_frame",
-    "write_groups",
-    "write_scores",
     "read_scores_adbc",
     "read_tables",
     "read_tables_adbc",
     "table_files",
     "write_frame",
+    "write_groups",
     "write_scores",
     "write_scores_adbc",
 ]
