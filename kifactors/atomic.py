@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from kifactors.errors import DataError
 
-__all__ = ["written"]
+__all__ = ["sync_folder", "written"]
 
 
 def written(path: str | PathLike[str], write: Callable[[BinaryIO], object], *, what: str) -> Path:
@@ -40,7 +40,7 @@ def written(path: str | PathLike[str], write: Callable[[BinaryIO], object], *, w
             with suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise DataError(
             f"{what} cannot be written to {path}: {error.strerror or error}. Check the folder."
@@ -48,8 +48,8 @@ def written(path: str | PathLike[str], write: Callable[[BinaryIO], object], *, w
     return path
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where folders can be opened (not on Windows)."""
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable, where folders can be opened (not on Windows)."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

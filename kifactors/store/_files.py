@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
 from kifactors._kernels import thread_count
+from kifactors.atomic import sync_folder
 from kifactors.errors import DataError
 from kifactors.io import write_groups
 from kifactors.parts import month_of
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.fs
 
-__all__ = ["MONTH", "MOST_ROWS", "DataFile", "Folder", "in_threads"]
+__all__ = ["MONTH", "MOST_ROWS", "DataFile", "Folder", "file_system", "in_threads", "said"]
 
 T = TypeVar("T")
 
@@ -38,10 +40,9 @@ T = TypeVar("T")
 MONTH = "month"
 # A file of a month in more than this many rows is cut between two dates: a reader of one date need not fetch more.
 MOST_ROWS = 500_000
-# Small files are waited for, not worked on.
-READERS = 16
-COMMIT = re.compile(r"(\d{20})\.json")
 NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d{4}-\d\d-\d\d)-([0-9a-f]{8})-[0-9a-f]{8}\.parquet")
+
+COLOUR, STACK = re.compile(r"\x1b\[[0-9;]*m"), re.compile(r"\s*\d+: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,14 @@ class DataFile:
                 f"{path} in the store was not written by kifactors: another program rewrote it, and what its scores "
                 "were made from is lost. Read an earlier version (store.versions()), or restore it."
             )
-        first, last, checksum = found.groups()
-        return cls(path, size, rows, date.fromisoformat(first), date.fromisoformat(last), checksum)
+        try:
+            first, last = date.fromisoformat(found[1]), date.fromisoformat(found[2])
+        except ValueError as error:
+            raise DataError(
+                f"{path} in the log of the store has no date in its name ({error}): the log is damaged. Copy it from a "
+                "backup."
+            ) from error
+        return cls(path, size, rows, first, last, found[3])
 
     @property
     def month(self) -> str:
@@ -118,7 +125,7 @@ class Folder:
         self.storage_options = dict(storage_options)
         self._sound: dict[str, tuple[int, int] | None] = {}
         self._local = None if "://" in uri else Path(uri)
-        self._files = _file_system(uri, storage_options)
+        self._files = file_system(uri, storage_options)
 
     def write(self, scores: Scores) -> DataFile:
         """Write the scores of one month to a new file, whole and on the disk when this returns."""
@@ -134,7 +141,7 @@ class Folder:
         except (OSError, pa.ArrowException) as error:
             self.remove([file])
             raise DataError(
-                f"{file.path} cannot be written to the store {self.uri}: {error}. Nothing was changed; check the "
+                f"{file.path} cannot be written to the store {self.uri}: {said(error)}. Nothing was changed; check the "
                 "space and the rights, and try again."
             ) from error
         return file
@@ -182,26 +189,6 @@ class Folder:
                 table = table.append_column(name, _nulls(table.num_rows, name))
         return Scores.from_arrow(table, what=self._name(file))
 
-    def commits(self, since: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        """Return version and description of each commit of the log, the latest first.
-
-        Read from the log itself: the numbers that deltalake's own history gives are wrong while others write.
-        """
-        import pyarrow.fs
-
-        found = self._files.get_file_info(pyarrow.fs.FileSelector("_delta_log"))
-        names = [(int(known[1]), info.path) for info in found if (known := COMMIT.fullmatch(info.base_name))]
-        wanted = sorted(((version, path) for version, path in names if version >= since), reverse=True)
-        with ThreadPoolExecutor(READERS) as pool:
-            return list(
-                zip((v for v, _ in wanted), pool.map(self._commit, (p for _, p in wanted)), strict=True)
-            )
-
-    def _commit(self, path: str) -> dict[str, Any]:
-        with self._files.open_input_file(path) as stream:
-            entries = (json.loads(line) for line in stream.read().splitlines())
-            return next((entry["commitInfo"] for entry in entries if "commitInfo" in entry), {})
-
     def _source(self, file: DataFile) -> Path | BytesIO:
         """Return what polars reads a file from."""
         if self._local is None:
@@ -240,12 +227,13 @@ class Folder:
                 "what it was told to keep. Copy it from a backup, or read a later version."
             ) from error
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{self._name(file)} cannot be read: {error}.") from error
+            raise DataError(
+                f"{self._name(file)} cannot be read: {said(error)}. Check the rights and the connection."
+            ) from error
 
     def _put(self, path: str, data: "pa.Buffer") -> None:
         if self._local is None:
-            with self._files.open_output_stream(path) as stream:
-                stream.write(data)
+            _send(self.uri, self.storage_options, path, data)
             return
         target = self._local / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -254,9 +242,18 @@ class Folder:
             file.flush()
             # The log must never name a file that a power failure can still take.
             os.fsync(file.fileno())
+        for folder in (target.parent, self._local):
+            sync_folder(folder)
 
     def _name(self, file: DataFile) -> str:
         return f"{file.path} of the store {self.uri}"
+
+
+def said(error: BaseException) -> str:
+    """Return what an error of Delta Lake or Arrow says in a line: its causes, without colours and stack."""
+    lines = COLOUR.sub("", str(error)).splitlines()
+    causes = (line.strip(" ↳.") for line in takewhile(lambda line: not STACK.match(line), lines))
+    return ": ".join(filter(None, causes)) or type(error).__name__
 
 
 def _nulls(rows: int, name: str) -> "pa.Array":
@@ -265,7 +262,18 @@ def _nulls(rows: int, name: str) -> "pa.Array":
     return pa.nulls(rows, SCORES.arrow((name,)).types[0])
 
 
-def _file_system(uri: str, storage_options: Mapping[str, str]) -> "pyarrow.fs.FileSystem":
+def _send(uri: str, options: dict[str, str], path: str, data: "pa.Buffer") -> None:
+    # Not through a file of Arrow: it hands on buffers, and the handler of Delta Lake takes nothing but bytes.
+    from deltalake._internal import DeltaFileSystemHandler
+
+    stream: Any = DeltaFileSystemHandler(uri, options).open_output_stream(path, None)
+    stream.write(data.to_pybytes())
+    # Only now it is there.
+    stream.close()
+
+
+def file_system(uri: str, storage_options: Mapping[str, str]) -> "pyarrow.fs.FileSystem":
+    """Return the folder of a store as a file system of Arrow, by the credentials Delta Lake uses."""
     import pyarrow.fs
     from deltalake.fs import DeltaStorageHandler
 

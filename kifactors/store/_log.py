@@ -1,6 +1,7 @@
 """The transaction log of a store: a Delta Lake table whose commits name data files; versions, and who was first."""
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from kifactors import __version__
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, MissingExtraError
 from kifactors.schema import SCORES
-from kifactors.store._files import MONTH, DataFile, Folder
+from kifactors.store._commits import CommitFiles
+from kifactors.store._files import MONTH, DataFile, Folder, said
 
 if TYPE_CHECKING:
     import deltalake
@@ -25,9 +27,10 @@ __all__ = ["Change", "LostRaceError", "NoStoreError", "Snapshot", "TransactionLo
 PREFIX = "kifactors."
 DEFINITION, FINGERPRINT = f"{PREFIX}definition", f"{PREFIX}definition_fingerprint"
 COMMIT_ID = f"{PREFIX}id"
+CHECKPOINT_INTERVAL = 50
 # Old versions stay readable until vacuum; checkpoints keep opening quick however many commits there are.
 SETTINGS = {
-    "delta.checkpointInterval": "50",
+    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
@@ -79,6 +82,11 @@ class Change:
     moves_only: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> int:
+        """How many rows more the table has."""
+        return sum(file.rows for file in self.add) - sum(file.rows for file in self.remove)
+
 
 class TransactionLog:
     """Opens versions and commits changes.
@@ -91,15 +99,29 @@ class TransactionLog:
 
     def __init__(self, folder: Folder) -> None:
         self.uri = folder.uri
-        self._folder = folder
         self._options = folder.storage_options
+        self._commits = CommitFiles(folder.uri, folder.storage_options)
         self._latest: Snapshot | None = None
         self._lock = Lock()
         self._delta = _library()
 
     def exists(self) -> bool:
-        """Return whether there is a table."""
-        return bool(self._delta.DeltaTable.is_deltatable(self.uri, self._options))
+        """Return whether there is a table.
+
+        Raises
+        ------
+        DataError
+            Nobody can tell: the bucket is missing, the rights do not suffice, or the connection fails.
+        """
+        from deltalake.exceptions import DeltaError
+
+        try:
+            return bool(self._delta.DeltaTable.is_deltatable(self.uri, self._options))
+        except (DeltaError, OSError) as error:
+            raise DataError(
+                f"the store {self.uri} cannot be looked for: {said(error)}. Check the address, the rights and the "
+                "connection (storage_options)."
+            ) from error
 
     def open(self, version: int | None = None) -> Snapshot:
         """Return a version; the latest one if None.
@@ -122,7 +144,10 @@ class TransactionLog:
             ) from error
         except (DeltaError, OSError) as error:
             which = "" if version is None else f" at version {version}"
-            raise DataError(f"the store {self.uri} cannot be opened{which}: {error}.") from error
+            raise DataError(
+                f"the store {self.uri} cannot be opened{which}: {said(error)}. Check the rights and the connection; "
+                "if a file of its _delta_log is damaged or gone, copy it from a backup, or read a version before it."
+            ) from error
         if version is not None and table.version() != version:
             raise DataError(
                 f"the store {self.uri} has no version {version}; its last one is {table.version()}."
@@ -180,7 +205,7 @@ class TransactionLog:
             )
         except (DeltaError, OSError) as error:
             if not self.exists():
-                raise DataError(f"no store can be made at {self.uri}: {error}.") from error
+                raise DataError(f"no store can be made at {self.uri}: {said(error)}.") from error
 
     def commit(self, snapshot: Snapshot, change: Change) -> int:
         """Commit a change planned on a snapshot, and return the new version.
@@ -204,7 +229,13 @@ class TransactionLog:
         ]
         properties = self._delta.CommitProperties(
             custom_metadata=_entries(
-                {"operation": change.operation, "release": __version__, "id": commit_id, **change.notes}
+                {
+                    "operation": change.operation,
+                    "release": __version__,
+                    "id": commit_id,
+                    "rows": str(change.rows),
+                    **change.notes,
+                }
             ),
             # Appends pass each other by in Delta Lake. A month that two transactions name is fought for.
             app_transactions=[
@@ -228,14 +259,15 @@ class TransactionLog:
             if isinstance(error, CommitFailedError):
                 raise LostRaceError(str(error)) from error
             raise DataError(
-                f"the log of the store {self.uri} cannot be written: {error}. Nothing was changed; check the space "
+                f"the log of the store {self.uri} cannot be written: {said(error)}. Nothing was changed; check the space "
                 "and the rights, and try again."
             ) from error
         landed = self._version_of(commit_id, snapshot, certain=True)
         if landed is None:
-            raise DataError(
+            raise UncertainCommitError(
                 f"the store {self.uri} accepted a commit and does not have it. Is it written by others?"
             )
+        self._commits.sync(landed)
         return landed
 
     def add_columns(self, snapshot: Snapshot, names: Sequence[str]) -> None:
@@ -263,29 +295,33 @@ class TransactionLog:
         except CommitFailedError as error:
             raise LostRaceError(str(error)) from error
         except (DeltaError, OSError) as error:
-            raise DataError(f"columns cannot be added to the store {self.uri}: {error}.") from error
+            raise DataError(f"columns cannot be added to the store {self.uri}: {said(error)}.") from error
 
     def history(self) -> list[dict[str, Any]]:
         """Return what every commit says of itself, the latest first."""
-        return [
-            {
-                "version": version,
-                "time": datetime.fromtimestamp(said.get("timestamp", 0) / 1000, UTC),
-                "operation": said.get("operation", "").lower(),
-                **{key.removeprefix(PREFIX): text for key, text in said.items() if key.startswith(PREFIX)},
-            }
-            for version, said in self._folder.commits()
-        ]
+        rows = []
+        for version, entry in self._commits.history():
+            time_ms, operation = entry.get("timestamp"), entry.get("operation")
+            if not isinstance(time_ms, int) or not isinstance(operation, str):
+                raise DataError(
+                    f"version {version} of the store {self.uri} does not say when it was made and by which operation: "
+                    "its log is damaged, or another program wrote to it. Copy it from a backup."
+                )
+            notes = {key.removeprefix(PREFIX): text for key, text in entry.items() if key.startswith(PREFIX)}
+            made = datetime.fromtimestamp(time_ms / 1000, UTC)
+            rows.append({"version": version, "time": made, "operation": operation.lower(), **notes})
+        return rows
 
     def vacuum(self, keep_days: float, *, dry_run: bool) -> list[str]:
         """Remove files that no version of the last days has; return them."""
         from deltalake.exceptions import DeltaError
 
-        table = self._delta.DeltaTable(self.uri, storage_options=self._options)
+        table = self.open().table
         try:
             return sorted(
                 table.vacuum(
-                    retention_hours=int(keep_days * 24),
+                    # Whole hours: an hour longer rather than one shorter.
+                    retention_hours=math.ceil(keep_days * 24),
                     dry_run=dry_run,
                     enforce_retention_duration=False,
                     # Also what killed writers left, which no version ever had.
@@ -296,7 +332,7 @@ class TransactionLog:
                 )
             )
         except (DeltaError, OSError) as error:
-            raise DataError(f"the store {self.uri} cannot be vacuumed: {error}.") from error
+            raise DataError(f"the store {self.uri} cannot be vacuumed: {said(error)}.") from error
 
     def _version_of(self, commit_id: str, before: Snapshot, *, certain: bool) -> int | None:
         """Return the version that a commit made after a snapshot; None if it did not happen, `certain` that it did."""
@@ -307,15 +343,16 @@ class TransactionLog:
             since = int(before.table.version()) - before.version
             if since == 1 and certain:
                 return before.version + 1
-            commits = self._folder.commits(since=before.version + 1) if since > 0 else []
-        except (DeltaError, OSError) as error:
+            return self._commits.version_of({COMMIT_ID: commit_id}, before.version)
+        except (DeltaError, OSError, DataError) as error:
             raise UncertainCommitError(
                 f"the connection to the store {self.uri} was lost while a change was committed: it may have happened "
                 "or not. Look at store.versions(), and do it again: what is there already is not written twice."
             ) from error
-        return next((version for version, said in commits if said.get(COMMIT_ID) == commit_id), None)
 
     def _snapshot(self, table: "deltalake.DeltaTable") -> Snapshot:
+        # Earlier commits are in a checkpoint.
+        self._commits.check(int(table.version()) - CHECKPOINT_INTERVAL, int(table.version()))
         settings = table.metadata().configuration
         if FINGERPRINT not in settings:
             raise DataError(
@@ -328,6 +365,12 @@ class TransactionLog:
                 f"{definition.fingerprint()}. Use the release that made it, or compute all dates into a new store."
             )
         known = pl.DataFrame(table.get_add_actions(flatten=True))
+        uncounted = known.filter(pl.col("num_records").is_null())["path"]
+        if len(uncounted):
+            raise DataError(
+                f"the log of the store {self.uri} does not say how many rows {uncounted[0]} has: it is damaged, or "
+                "another program wrote to it. Copy it from a backup, or read a version before that."
+            )
         files = [
             DataFile.named(path, size, rows)
             for path, size, rows in known.select("path", "size_bytes", "num_records").rows()

@@ -81,6 +81,7 @@ def read_frame(
     if wanted.dates is not None:
         computed = {day for dates in in_threads(folder.dates, files) for day in dates}
         wanted.check(computed, _ends(snapshot), f"the store at version {snapshot.version}")
+    _check_apart(files, folder)
     rows = folder.scan(files, names).filter(*wanted.conditions())
     if assets is not None:
         rows = rows.filter(
@@ -119,6 +120,24 @@ def computed_dates(snapshot: Snapshot, folder: Folder) -> tuple[date, ...]:
     for dates in in_threads(folder.dates, several):
         known |= dates
     return tuple(sorted(known))
+
+
+def _check_apart(files: Sequence[DataFile], folder: Folder) -> None:
+    """Refuse a date that is in two files."""
+    across: list[DataFile] = []
+    latest: DataFile | None = None
+    for file in files:
+        if latest is not None and file.first <= latest.last:
+            across += [latest, file]
+        if latest is None or file.last > latest.last:
+            latest = file
+    days = [day for file in dict.fromkeys(across) for day in folder.dates(file)]
+    if len(days) != len(set(days)):
+        twice = min(day for day in days if days.count(day) > 1)
+        raise DataError(
+            f"{twice} is in two files of the store {folder.uri}: another program wrote to it, or its log is damaged. "
+            "Call verify, and replace that date."
+        )
 
 
 def _ends(snapshot: Snapshot) -> set[date]:

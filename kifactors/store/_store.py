@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -44,6 +45,13 @@ VERSIONS: dict[str, pl.DataType | type[pl.DataType]] = {
     "reason": pl.String,
     "release": pl.String,
 }
+# What is no text in the log.
+NOTED: dict[str, Callable[[str], date | int]] = {
+    "first_date": date.fromisoformat,
+    "last_date": date.fromisoformat,
+    "dates": int,
+    "rows": int,
+}
 
 Day = date | str
 
@@ -69,6 +77,20 @@ def open_store(uri: str | PathLike[str], *, storage_options: Mapping[str, str] |
         deltalake is not installed.
     DataError
         The address is empty.
+
+    Notes
+    -----
+    Options that are needed most, which are also the names of environment variables:
+
+    - S3: ``AWS_REGION``, ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``; for another server
+      ``AWS_ENDPOINT_URL``, and ``AWS_ALLOW_HTTP="true"`` if it has no TLS. The server must know conditional writes
+      (``If-None-Match: *``), as Amazon's, MinIO and R2 do: they keep two writers from making the same version.
+    - Google: ``GOOGLE_SERVICE_ACCOUNT`` (a file), ``GOOGLE_SERVICE_ACCOUNT_KEY`` (its content) or
+      ``GOOGLE_APPLICATION_CREDENTIALS``.
+    - Azure: ``AZURE_STORAGE_ACCOUNT_NAME`` with ``AZURE_STORAGE_ACCOUNT_KEY`` or ``AZURE_STORAGE_SAS_TOKEN``, or
+      ``AZURE_STORAGE_CLIENT_ID``, ``AZURE_STORAGE_CLIENT_SECRET`` and ``AZURE_STORAGE_TENANT_ID``.
+    - All: ``max_retries`` (10) and ``retry_timeout`` ("180s") if a server does not answer, ``connect_timeout`` ("5s")
+      and ``timeout`` ("30s") of a request. Wrong keys and missing buckets are refused at once.
 
     Examples
     --------
@@ -129,7 +151,13 @@ class ScoreStore:
         )
 
     def exists(self) -> bool:
-        """Return whether the store was made."""
+        """Return whether the store was made.
+
+        Raises
+        ------
+        DataError
+            It cannot be told: no such bucket, wrong keys, no connection.
+        """
         return self._log.exists()
 
     @property
@@ -324,20 +352,8 @@ class ScoreStore:
             reason, and the release of the library. A commit of another program has only the first three.
         """
         rows = self._log.history() if self.exists() else []
-        parsed: dict[str, Callable[[str], date | int]] = {
-            "first_date": date.fromisoformat,
-            "last_date": date.fromisoformat,
-            "dates": int,
-        }
         return pl.DataFrame(
-            [
-                {
-                    name: parsed[name](row[name]) if name in parsed and name in row else row.get(name)
-                    for name in VERSIONS
-                }
-                for row in rows
-            ],
-            schema=VERSIONS,
+            [{name: self._noted(row, name) for name in VERSIONS} for row in rows], schema=VERSIONS
         )
 
     def diff(self, before: int, after: int | None = None) -> pl.DataFrame:
@@ -409,17 +425,25 @@ class ScoreStore:
     def verify(
         self, *, version: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> int:
-        """Read every file of a version whole; return how many rows it has.
+        """Read every file of a version whole, and the log; return how many rows it has.
 
         Raises
         ------
         DataError
-            A file is gone or damaged, and is named; or a date is there twice.
+            A file is gone or damaged, and is named; a date is there twice; or the log has lost something.
         """
-        files = self._log.open(version).files
+        snapshot = self._log.open(version)
+        self._check_history(snapshot)
+        files = snapshot.files
         seen: dict[date, DataFile] = {}
         for done, file in enumerate(files, start=1):
-            for day in self._folder.scores(file).dates:
+            scores = self._folder.scores(file)
+            if len(scores) != file.rows:
+                raise DataError(
+                    f"{file.path} of the store {self.uri} has {len(scores)} rows and {file.rows} by the log. The log is "
+                    "damaged: copy it from a backup."
+                )
+            for day in scores.dates:
                 if day in seen:
                     raise DataError(
                         f"{day} is in two files of the store {self.uri}: {seen[day].path} and {file.path}. Another "
@@ -429,6 +453,40 @@ class ScoreStore:
             if progress is not None:
                 progress(done, len(files))
         return sum(file.rows for file in files)
+
+    def _noted(self, row: Mapping[str, Any], name: str) -> Any:
+        """Return what a commit says of itself."""
+        if name not in NOTED or name not in row:
+            return row.get(name)
+        try:
+            return NOTED[name](row[name])
+        except ValueError as error:
+            raise DataError(
+                f"version {row['version']} of the store {self.uri} has the {name} {row[name]!r} ({error}): its log is "
+                "damaged. Copy it from a backup."
+            ) from error
+
+    def _check_history(self, snapshot: Snapshot) -> None:
+        """Refuse a log that lost a commit, or a file of one, without being unreadable."""
+        rows = [row for row in self._log.history() if row["version"] <= snapshot.version]
+        if not rows:
+            # Another program cleaned up what a checkpoint has.
+            return
+        lost = set(range(rows[-1]["version"], snapshot.version + 1)) - {row["version"] for row in rows}
+        if lost:
+            raise DataError(
+                f"the log of the store {self.uri} lost what was committed as version {min(lost)}. Copy it from a backup."
+            )
+        if rows[-1]["version"] or any("release" not in row for row in rows):
+            # Cut off, or changed by another program: its commits do not say how many rows.
+            return
+        expected = sum(self._noted(row, "rows") or 0 for row in rows)
+        found = sum(file.rows for file in snapshot.files)
+        if expected != found:
+            raise DataError(
+                f"the store {self.uri} has {found:,} rows, and its commits together made {expected:,}: its log is "
+                "damaged. Copy it from a backup."
+            )
 
     def _change(self, plan: Callable[[Snapshot], Change | None], scores: Scores | None = None) -> int:
         """Plan and commit until no other writer comes in between."""
@@ -467,7 +525,8 @@ class ScoreStore:
             return self._log.commit(snapshot, change)
         except UncertainCommitError:
             raise
-        except BaseException:
+        except (LostRaceError, DataError):
+            # Only where it is known that nothing was committed: an interrupt can come when it was.
             self._folder.remove(change.add)
             raise
 
