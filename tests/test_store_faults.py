@@ -109,7 +109,9 @@ def reached(folder):
     return (store.version, content(store)) if store.exists() else (-1, NOTHING)
 
 
-OFTEN = [6, pytest.param(200, marks=pytest.mark.slow)]
+# Minutes: python -m pytest -m exhaustive.
+FULL = [pytest.mark.slow, pytest.mark.exhaustive]
+OFTEN = [6, pytest.param(200, marks=FULL)]
 
 
 @pytest.mark.parametrize("times", OFTEN)
@@ -274,7 +276,7 @@ def at_once(writers, uri, commands):
     return [writer.finished() for writer in writers]
 
 
-@pytest.mark.parametrize("commits", [4, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("commits", [4, pytest.param(25, marks=FULL)])
 def test_four_writers_of_different_months_all_land(tmp_path, commits):
     uri, dates = tmp_path / "store", [days(f"2024-0{month}-01", commits) for month in (1, 2, 3, 4)]
     commands = [
@@ -294,7 +296,7 @@ def test_four_writers_of_different_months_all_land(tmp_path, commits):
     assert data_files(uri) == live(uri)
 
 
-ROUNDS = [1, pytest.param(20, marks=pytest.mark.slow)]
+ROUNDS = [1, pytest.param(20, marks=FULL)]
 
 
 @pytest.mark.parametrize("rounds", ROUNDS)
@@ -502,7 +504,7 @@ def assert_each_read_names(store, path, match):
     assert store.read("2024-02-29").height == 40
 
 
-@pytest.mark.parametrize("step", [997, pytest.param(61, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [997, pytest.param(61, marks=FULL)])
 def test_a_flipped_byte_anywhere_in_a_file_is_told_by_every_read_with_its_name(damaged, step):
     store, path = damaged
     whole = path.read_bytes()
@@ -625,7 +627,7 @@ def test_a_missing_commit_is_told(damaged):
             LOG_CALLS[call](store)
 
 
-@pytest.mark.parametrize("step", [23, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [23, pytest.param(1, marks=FULL)])
 def test_a_flipped_byte_in_a_commit_changes_no_row_without_verify_telling(damaged, step):
     store, _ = damaged
     store.append(made(["2024-01-31"], capex=30e9), restate=True, reason=REASON)
