@@ -1,23 +1,25 @@
 """Correlations and quantile means against the slow twin, scipy, pandas and alphalens."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from kifactors._kernels import ShapeError, bucket_means, correlate, forward_returns
-from kifactors._kernels._backend import REFERENCE, using
+from kifactors._kernels._backend import REFERENCE, available, using
+from kifactors.errors import DataError
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
-# Numbers whose squares vanish have no correlation that numpy could agree on.
 numbers = st.one_of(
     st.just(math.nan),
     st.integers(-4, 4).map(float),
-    st.floats(-1e6, 1e6).map(lambda x: 0.0 if abs(x) < 1e-100 else x),
+    st.floats(-1e6, 1e6),
+    st.floats(allow_nan=False, allow_infinity=False),
 )
 
 
@@ -44,8 +46,7 @@ def test_every_number_is_that_of_the_slow_twin(panel):
     np.testing.assert_array_equal(found.n, slow.n)
     np.testing.assert_array_equal(found.buckets, slow.buckets)
     np.testing.assert_allclose(found.spearman, slow.spearman, **EXACT)
-    # Of numbers of very different sizes the correlation itself is uncertain by this much.
-    np.testing.assert_allclose(found.pearson, slow.pearson, rtol=0.0, atol=1e-9)
+    np.testing.assert_allclose(found.pearson, slow.pearson, **EXACT)
 
 
 @settings(max_examples=200, deadline=None)
@@ -59,7 +60,86 @@ def test_means_are_those_of_the_slow_twin(panel, weighted):
     with using(REFERENCE):
         slow_n, slow = bucket_means(codes, columns, offsets, q, weights=weights)
     np.testing.assert_array_equal(n, slow_n)
-    np.testing.assert_allclose(means, slow, rtol=1e-12, atol=1e-9)
+    largest = max((np.nanmax(np.abs(one), initial=0.0) for one in columns), default=0.0)
+    np.testing.assert_allclose(means, slow, rtol=1e-12, atol=1e-15 * largest)
+
+
+def exact_mean(x, w=None):
+    """The mean in whole numbers, rounded once."""
+    w = [Fraction(1)] * len(x) if w is None else [Fraction(one) for one in w]
+    return sum(a * Fraction(b) for a, b in zip(w, x, strict=True)) / sum(w)
+
+
+def exact_correlation(x, y):
+    """Pearson's in whole numbers, rounded twice: the square of it, and the root."""
+    a, b = ([Fraction(one) - exact_mean(side) for one in side] for side in (x, y))
+    xy, xx, yy = (sum(p * q for p, q in zip(*pair, strict=True)) for pair in ((a, b), (a, a), (b, b)))
+    return (1 if xy > 0 else -1) * math.sqrt(xy * xy / (xx * yy))
+
+
+@st.composite
+def sides(draw, n):
+    """Numbers of one size, or of many, at a level of up to 1e16 times their size."""
+    size = 10.0 ** draw(st.integers(-320, 290))
+    level = draw(st.sampled_from([0.0, 1.0, -3e3, 1e8, 7e15]))
+    unit = draw(
+        st.sampled_from([st.floats(-4, 4), st.integers(-9, 9), st.integers(-300, 10).map(lambda k: 10.0**k)])
+    )
+    return [size * (level + one) for one in draw(st.lists(unit, min_size=n, max_size=n))]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(3, 30).flatmap(lambda n: st.tuples(sides(n), sides(n))))
+def test_correlations_are_exact_at_any_size_and_level(pair):
+    x, y = (np.array(side) for side in pair)
+    assume(x.min() < x.max() and y.min() < y.max())
+    for backend in (*available(), REFERENCE):
+        with using(backend):
+            found = correlate(x, [y], np.array([0, x.size])).pearson[0, 0]
+        assert found == pytest.approx(exact_correlation(*pair), abs=1e-13)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 30).flatmap(lambda n: st.tuples(sides(n), sides(n), sides(n), st.booleans())))
+def test_means_are_exact_at_any_size_and_level(given_):
+    x, y, w, weighted = (np.array(side) for side in given_)
+    w, column = np.abs(w) if weighted else np.ones(x.size), np.concatenate([x, y])
+    assume((w > 0.0).all())
+    codes, weights = np.repeat(np.array([2, 1], np.int8), x.size), np.tile(w, 2)
+    for backend in (*available(), REFERENCE):
+        with using(backend):
+            _, means = bucket_means(
+                codes, [column], np.array([0, column.size]), 3, weights=weights if weighted else None
+            )
+        assert np.isnan(means[0, 0, 2])
+        for found, side in zip(means[0, 0], (y, x), strict=False):
+            assert found == pytest.approx(float(exact_mean(side, w)), rel=0, abs=4e-16 * np.abs(side).max())
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1e-160, 1.0, 1e154, 1e200, 4e307])
+def test_a_correlation_has_no_size(size):
+    # Deviations -1, 0, 1 and -1, 2, -1 and 1, -2, 1; and 0, 0, 3 less 1: 3 / sqrt(2 * 6) = sqrt(3) / 2.
+    x = size * np.array([1.0, 2.0, 3.0])
+    y = size * np.array([0.0, 0.0, 3.0])
+    found = correlate(x, [y, -x, size * np.array([1.0, 4.0, 1.0])], np.array([0, 3])).pearson[0]
+    np.testing.assert_allclose(found, [math.sqrt(3.0) / 2.0, -1.0, 0.0], **EXACT)
+
+
+def test_a_correlation_has_no_level():
+    x, y = 1e16 + np.array([0.0, 2.0, 4.0]), -1.7e308 + np.array([0.0, 0.0, 1e293])
+    found = correlate(np.concatenate([x, x]), [np.concatenate([x, y])], np.array([0, 3, 6])).pearson
+    np.testing.assert_allclose(found, [[1.0], [math.sqrt(3.0) / 2.0]], **EXACT)
+
+
+def test_a_mean_has_no_size_and_no_level():
+    huge, tiny = np.array([1.7e308, 1.7e308, -1e308]), np.array([5e-324, 15e-324, 10e-324])
+    level = 1e16 + np.array([0.0, 2.0, 4.0])
+    column, codes = np.concatenate([huge, tiny, level]), np.repeat(np.array([1, 2, 3], np.int8), 3)
+    _, means = bucket_means(codes, [column], np.array([0, 9]), 3)
+    np.testing.assert_allclose(means[0, 0], [8e307, 10e-324, 1e16 + 2.0], rtol=1e-15)
+    weights = np.tile([1e308, 1e308, 1e-308], 3)
+    _, means = bucket_means(codes, [column], np.array([0, 9]), 3, weights=weights)
+    np.testing.assert_allclose(means[0, 0], [1.7e308, 10e-324, 1e16], rtol=1e-15)
 
 
 @st.composite
@@ -160,7 +240,6 @@ def test_who_stands_on_an_edge_is_in_the_lower_quantile():
         ([1.0, 2.0, 3.0, 4.0], [math.nan] * 4),
         ([1.0, 2.0, 2.0, math.nan], [math.nan, 1.0, 2.0, 3.0]),
         ([0.0, -0.0, 0.0], [1.0, 2.0, 3.0]),
-        ([1.0, 2.0, 3.0], [0.0, 1e-200, 3e-200]),
     ],
 )
 def test_what_has_no_correlation_is_unknown(x, y):
@@ -201,15 +280,16 @@ def test_large_means_cost_no_digits():
     assert near == pytest.approx(far, abs=1e-9)
 
 
-@pytest.mark.parametrize("place", ["values", "column", "weights"])
+@pytest.mark.parametrize("place", ["values", "column 1 of returns", "column 0 of returns", "weights"])
 def test_infinite_numbers_are_refused(place):
     good, bad, offsets = np.arange(4.0), np.array([0.0, math.inf, 1.0, 2.0]), np.array([0, 4])
     calls = {
         "values": lambda: correlate(bad, [good], offsets),
-        "column": lambda: correlate(good, [bad], offsets),
+        "column 1 of returns": lambda: correlate(good, [good, bad], offsets),
+        "column 0 of returns": lambda: bucket_means(np.ones(4, np.int8), [bad], offsets, 1),
         "weights": lambda: bucket_means(np.ones(4, np.int8), [good], offsets, 1, weights=bad),
     }
-    with pytest.raises(ShapeError, match="infinite in row 1"):
+    with pytest.raises(DataError, match=f"^{place}: 1 infinite numbers, the first in row 1"):
         calls[place]()
 
 

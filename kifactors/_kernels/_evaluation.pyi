@@ -37,7 +37,6 @@ def bucket_means(
     offsets: NDArray[np.int64],
     first: int,
     last: int,
-    totals: NDArray[np.float64],
     n: NDArray[np.int64],
     means: NDArray[np.float64],
 ) -> None: ...

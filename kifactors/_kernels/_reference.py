@@ -377,7 +377,7 @@ def correlate(
     spearman: Floats,
     buckets: Any,
 ) -> None:
-    """Go through the dates with numpy's own correlation, and count for every rank and every edge."""
+    """Go through the dates: correlate as the textbook does, and count for every rank and every edge."""
     del scratch, numbers
     for d in range(first, last):
         s = slice(int(offsets[d]), int(offsets[d + 1]))
@@ -392,8 +392,21 @@ def correlate(
             n[d, c] = x.size
             pearson[d, c] = spearman[d, c] = np.nan
             if x.size >= 3 and x.min() < x.max() and y.min() < y.max():
-                pearson[d, c] = np.corrcoef(x, y)[0, 1]
+                pearson[d, c] = _correlation(x, y)
                 spearman[d, c] = np.corrcoef(_average_ranks(x), _average_ranks(y))[0, 1]
+
+
+def _unit(x: Floats) -> tuple[Floats, int]:
+    """Divide by the power of two that brings the largest size to between 1/2 and 1."""
+    power = int(np.frexp(np.abs(x).max(initial=0.0))[1])
+    return np.ldexp(x, -power), power
+
+
+def _correlation(x: Floats, y: Floats) -> float:
+    """Pearson's, of numbers of any size: the mean of the deviations is what rounding left of the mean."""
+    a, b = ((unit := _unit(one)[0]) - unit.mean() for one in (x, y))
+    a, b = a - a.mean(), b - b.mean()
+    return float(np.clip((a @ b) / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
 def _average_ranks(x: Floats) -> Floats:
@@ -449,12 +462,10 @@ def bucket_means(
     offsets: Any,
     first: int,
     last: int,
-    totals: Any,
     n: Any,
     means: Floats,
 ) -> None:
-    """Average every bucket by itself."""
-    del totals
+    """Average every bucket by itself, and what rounding left of the average."""
     w = weights if weights.size else np.ones(buckets.size)
     for d in range(first, last):
         s = slice(int(offsets[d]), int(offsets[d + 1]))
@@ -462,9 +473,11 @@ def bucket_means(
             for k in range(n.shape[2]):
                 inside = (buckets[s] == k + 1) & ~np.isnan(column[s]) & (w[s] > 0.0)
                 n[d, c, k] = inside.sum()
-                means[d, c, k] = (
-                    np.average(column[s][inside], weights=w[s][inside]) if inside.any() else np.nan
-                )
+                means[d, c, k] = np.nan
+                if inside.any():
+                    (x, power), (weight, _) = _unit(column[s][inside]), _unit(w[s][inside])
+                    mean = np.average(x, weights=weight)
+                    means[d, c, k] = np.ldexp(mean + np.average(x - mean, weights=weight), power)
 
 
 class _Known:

@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kifactors._kernels._backend import kernel
-from kifactors._kernels._checks import Floats, Ints, Mask, ShapeError, floats, ints, mask, offsets_of, typed
+from kifactors._kernels._checks import (
+    Floats,
+    Ints,
+    Mask,
+    ShapeError,
+    finite,
+    floats,
+    ints,
+    mask,
+    offsets_of,
+    typed,
+)
 from kifactors._kernels._threads import over_slices
 
 __all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate", "forward_returns"]
@@ -41,10 +52,10 @@ def correlate(
     n_threads: int | None = None,
 ) -> Correlated:
     """Correlate values with returns in each slice, among the rows of a mask; NaN is unknown."""
-    values = _finite(floats(values))
+    values = finite(floats(values), "values")
     size = values.size
     offsets = offsets_of(offsets, size)
-    returns = [_finite(floats(column, size)) for column in columns]
+    returns = [finite(floats(column, size), f"column {k} of returns") for k, column in enumerate(columns)]
     if len(returns) > MOST_COLUMNS or not 0 <= n_buckets <= MOST_BUCKETS:
         raise ShapeError(
             f"{len(returns)} columns and {n_buckets} buckets; at most {MOST_COLUMNS} and {MOST_BUCKETS}."
@@ -127,22 +138,17 @@ def bucket_means(
     """Return (dates, columns, buckets) counts and weighted means of known returns; NaN where a bucket is empty."""
     codes = typed(buckets, np.int8)
     offsets = offsets_of(offsets, codes.size)
-    returns = [_finite(floats(column, codes.size)) for column in columns]
+    returns = [
+        finite(floats(column, codes.size), f"column {k} of returns") for k, column in enumerate(columns)
+    ]
     if len(returns) > MOST_COLUMNS or not 1 <= n_buckets <= MOST_BUCKETS or codes.max(initial=0) > n_buckets:
         raise ShapeError(f"buckets reach {codes.max(initial=0)} of {n_buckets} in {len(returns)} columns.")
-    w = np.empty(0) if weights is None else _finite(floats(weights, codes.size))
+    w = np.empty(0) if weights is None else finite(floats(weights, codes.size), "weights")
     shape = (offsets.size - 1, len(returns), n_buckets)
-    totals, n, means = np.empty(shape), np.zeros(shape, np.int64), np.full(shape, np.nan)
+    n, means = np.zeros(shape, np.int64), np.full(shape, np.nan)
 
     def work(first: int, last: int) -> None:
-        kernel("_evaluation").bucket_means(codes, returns, w, offsets, first, last, totals, n, means)
+        kernel("_evaluation").bucket_means(codes, returns, w, offsets, first, last, n, means)
 
     over_slices(work, shape[0], size=codes.size * len(returns), n_threads=n_threads)
     return n, means
-
-
-def _finite(values: Floats) -> Floats:
-    if np.isinf(values).any():
-        row = int(np.isinf(values).argmax())
-        raise ShapeError(f"a number is infinite in row {row}; expected finite ones, NaN where unknown.")
-    return values

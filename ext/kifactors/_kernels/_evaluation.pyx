@@ -6,14 +6,16 @@ nobody crosses an edge by a rounding.
 Every function trusts its caller: `kifactors._kernels` has checked types, lengths and offsets.
 """
 
-from libc.math cimport NAN, isnan, sqrt
+from libc.math cimport NAN, fabs, frexp, isnan, ldexp, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from kifactors._kernels._lanes cimport LANES, lanes, load, minus, plus, spread, times, total
 from kifactors._kernels._sorting cimport sort_values, sortable
 
 cdef enum:
     FEWEST = 3          # pairs that have a correlation
-    COLUMNS = 256
+    COLUMNS = 256       # of returns, the most
+    BUCKETS = 100       # the most there can be
 
 
 cdef inline bint tied(uint64_t a, uint64_t b, const uint64_t* keys) noexcept nogil:
@@ -61,57 +63,95 @@ cdef void buckets_of(
         i = j
 
 
-cdef double total(const double* x, Py_ssize_t n) noexcept nogil:
-    """Add up in four strands, always the same ones."""
-    cdef double a = 0.0, b = 0.0, c = 0.0, d = 0.0
-    cdef Py_ssize_t i
-    for i in range(0, n - 3, 4):
-        a += x[i]
-        b += x[i + 1]
-        c += x[i + 2]
-        d += x[i + 3]
-    for i in range(n - n % 4, n):
-        a += x[i]
-    return (a + b) + (c + d)
+cdef double added(const double* x, Py_ssize_t n) noexcept nogil:
+    """Return the sum."""
+    cdef lanes sums = spread(0.0)
+    cdef Py_ssize_t i, whole = n - n % LANES
+    cdef double found
+    for i in range(0, whole, 8):
+        sums = plus(sums, load(&x[i]))
+    found = total(sums)
+    for i in range(whole, n):
+        found += x[i]
+    return found
+
+
+cdef double distance(const double* x, Py_ssize_t n, double mean) noexcept nogil:
+    """Return how far the mean is from one that was rounded, or of which a sum lost digits."""
+    cdef lanes sums = spread(0.0), m = spread(mean)
+    cdef Py_ssize_t i, whole = n - n % LANES
+    cdef double found
+    for i in range(0, whole, 8):
+        sums = plus(sums, minus(load(&x[i]), m))
+    found = total(sums)
+    for i in range(whole, n):
+        found += x[i] - mean
+    return found / n
 
 
 cdef void products(
-    const double* x, double mean_x, const double* y, double mean_y, Py_ssize_t n,
-    double* xy, double* xx, double* yy,
+    const double* x, const double* y, Py_ssize_t n, double* xy, double* xx, double* yy
 ) noexcept nogil:
-    """Add up the products of the deviations, each in two strands."""
-    cdef double p = 0.0, q = 0.0, r = 0.0, s = 0.0, t = 0.0, u = 0.0, a, b, c, d
+    """Add up the products of the deviations from the means.
+
+    Deviations are taken twice: from the mean as it is rounded, and from the rest of it. At a level of 1e16 that
+    leaves their digits.
+    """
+    cdef double mean_x = added(x, n) / n, mean_y = added(y, n) / n
+    cdef double rest_x = distance(x, n, mean_x), rest_y = distance(y, n, mean_y), p, q
+    cdef lanes a, b, sums = spread(0.0), squares = sums, others = sums
+    cdef lanes m = spread(mean_x), k = spread(mean_y), r = spread(rest_x), s = spread(rest_y)
+    cdef Py_ssize_t i, whole = n - n % LANES
+    for i in range(0, whole, 8):
+        a = minus(minus(load(&x[i]), m), r)
+        b = minus(minus(load(&y[i]), k), s)
+        sums = plus(sums, times(a, b))
+        squares = plus(squares, times(a, a))
+        others = plus(others, times(b, b))
+    xy[0], xx[0], yy[0] = total(sums), total(squares), total(others)
+    for i in range(whole, n):
+        p = x[i] - mean_x - rest_x
+        q = y[i] - mean_y - rest_y
+        xy[0] += p * q
+        xx[0] += p * p
+        yy[0] += q * q
+
+
+cdef void scale(double* x, Py_ssize_t n) noexcept nogil:
+    """Divide by a power of two: the largest size comes between 1/2 and 1; what vanishes was nothing to it."""
+    cdef double largest = 0.0
+    cdef int power
     cdef Py_ssize_t i
-    for i in range(0, n - 1, 2):
-        a = x[i] - mean_x
-        b = y[i] - mean_y
-        c = x[i + 1] - mean_x
-        d = y[i + 1] - mean_y
-        p += a * b
-        q += c * d
-        r += a * a
-        s += c * c
-        t += b * b
-        u += d * d
-    if n % 2:
-        a = x[n - 1] - mean_x
-        b = y[n - 1] - mean_y
-        p += a * b
-        r += a * a
-        t += b * b
-    xy[0] = p + q
-    xx[0] = r + s
-    yy[0] = t + u
+    for i in range(n):
+        largest = max(largest, fabs(x[i]))
+    frexp(largest, &power)
+    for i in range(n):
+        x[i] = ldexp(x[i], -power)
 
 
-cdef double ratio(double xy, double xx, double yy) noexcept nogil:
-    """Return a correlation; NaN where numbers are so small that their squares vanish."""
+cdef inline bint ordinary(double squares) noexcept nogil:
+    """Return whether a sum of squares neither overflowed nor lost digits to underflow; not NaN."""
+    return 1e-250 < squares < 1e250
+
+
+cdef inline double ratio(double xy, double xx, double yy) noexcept nogil:
+    """Return a correlation from ordinary sums."""
     cdef double both = xx * yy
-    if not both > 0.0:
-        return NAN
     # The root of a square is exact: a perfect correlation is 1. Very large or small ones take two roots.
     both = sqrt(both) if 1e-290 < both < 1e290 else sqrt(xx) * sqrt(yy)
     return max(-1.0, min(1.0, xy / both))
+
+
+cdef double product_moment(double* x, double* y, Py_ssize_t n) noexcept nogil:
+    """Return Pearson's correlation of numbers of any size, neither side constant; may overwrite both."""
+    cdef double xy, xx, yy
+    products(x, y, n, &xy, &xx, &yy)
+    if not (ordinary(xx) and ordinary(yy)):
+        # Now nothing overflows, and the largest deviation is at least a rounding of 1.
+        scale(x, n)
+        scale(y, n)
+        products(x, y, n, &xy, &xx, &yy)
+    return ratio(xy, xx, yy)
 
 
 def correlate(
@@ -148,7 +188,7 @@ def correlate(
     cdef double *y_ranks = &numbers[1, 0]
     cdef double *x_kept = &numbers[2, 0]
     cdef double *y_kept = &numbers[3, 0]
-    cdef double mean_x, mean_y, xy, xx, yy, x_squares = 0.0, y_squares
+    cdef double xy, x_squares = 0.0, y_squares
     cdef bint masked = mask.shape[0] > 0, whole, constant
     for c in range(n_columns):
         view = columns[c]
@@ -209,10 +249,7 @@ def correlate(
                         continue
                     x_squares = centred_ranks(spare, kept, x_keys, x_ranks)
                     whole = kept == known
-                mean_x = total(x_kept, kept) / kept
-                mean_y = total(y_kept, kept) / kept
-                products(x_kept, mean_x, y_kept, mean_y, kept, &xy, &xx, &yy)
-                pearson[d, c] = ratio(xy, xx, yy)
+                pearson[d, c] = product_moment(x_kept, y_kept, kept)
                 sort_values(y_pairs, spare, kept, y_keys, y, least, most)
                 y_squares = centred_ranks(y_pairs, kept, y_keys, y_ranks)
                 xy = 0.0
@@ -285,6 +322,76 @@ def forward_returns(
                     codes[c, i] = code
 
 
+cdef bint moderate(const double* x, Py_ssize_t n) noexcept nogil:
+    """Return whether products of such numbers and their sums neither overflow nor vanish; NaN may be there."""
+    cdef bint extreme = False
+    cdef double size
+    cdef Py_ssize_t i
+    for i in range(n):
+        size = fabs(x[i])
+        extreme |= (size > 1e100) | ((size > 0.0) & (size < 1e-100))
+    return not extreme
+
+
+cdef inline bint counts_in(const double* x, const double* weights, Py_ssize_t i) noexcept nogil:
+    return not isnan(x[i]) and (weights == NULL or weights[i] > 0.0)
+
+
+cdef void means_of(
+    const int8_t* buckets, const double* x, const double* weights, Py_ssize_t n, Py_ssize_t q, int64_t* counts,
+    double* means
+) noexcept nogil:
+    """Write counts and means of q buckets in two passes: the mean, and the mean of what rounding left."""
+    cdef double[BUCKETS] totals
+    cdef double[BUCKETS] sums
+    cdef double w = 1.0
+    cdef Py_ssize_t i, k
+    cdef int again
+    for k in range(q):
+        counts[k] = 0
+        means[k] = 0.0
+        totals[k] = 0.0
+    for again in range(2):
+        for k in range(q):
+            sums[k] = 0.0
+        for i in range(n):
+            k = buckets[i] - 1
+            if k < 0 or not counts_in(x, weights, i):
+                continue
+            if weights != NULL:
+                w = weights[i]
+            if not again:
+                counts[k] += 1
+                totals[k] += w
+            sums[k] += w * (x[i] - means[k])
+        for k in range(q):
+            means[k] = means[k] + sums[k] / totals[k] if counts[k] else NAN
+
+
+cdef double mean_of_any_size(
+    const int8_t* buckets, const double* x, const double* weights, Py_ssize_t n, Py_ssize_t k
+) noexcept nogil:
+    """Return the mean of one bucket, whose largest number and weight are scaled to 1/2 to 1."""
+    cdef double largest = 0.0, heaviest = 0.0, mean = 0.0, w = 1.0, weight, together
+    cdef int power, weight_power, _
+    cdef Py_ssize_t i
+    for i in range(n):
+        if buckets[i] == k and counts_in(x, weights, i):
+            largest = max(largest, fabs(x[i]))
+            heaviest = max(heaviest, weights[i] if weights != NULL else 1.0)
+    frexp(largest, &power)
+    frexp(heaviest, &weight_power)
+    for _ in range(2):
+        weight = together = 0.0
+        for i in range(n):
+            if buckets[i] == k and counts_in(x, weights, i):
+                w = ldexp(weights[i] if weights != NULL else 1.0, -weight_power)
+                weight += w
+                together += w * (ldexp(x[i], -power) - mean)
+        mean += together / weight
+    return ldexp(mean, power)
+
+
 def bucket_means(
     const int8_t[::1] buckets not None,
     list columns not None,
@@ -292,39 +399,31 @@ def bucket_means(
     const int64_t[::1] offsets not None,
     Py_ssize_t first,
     Py_ssize_t last,
-    double[:, :, ::1] totals not None,
     int64_t[:, :, ::1] n not None,
     double[:, :, ::1] means not None,
 ):
-    """Mean of the known returns of each bucket, date by date; weights above 0 count, empty: all alike.
-
-    totals is as large as means and is overwritten.
-    """
+    """Mean of the known returns of each bucket, date by date; weights above 0 count, empty: all alike."""
     cdef const double* returns[COLUMNS]
     cdef const double[::1] view
-    cdef Py_ssize_t d, c, i, k, n_columns = len(columns), q = n.shape[2]
-    cdef double w = 1.0
-    cdef bint weighted = weights.shape[0] > 0
+    cdef const double *x
+    cdef const double *w = NULL
+    cdef Py_ssize_t d, c, k, a, rows, n_columns = len(columns)
     for c in range(n_columns):
         view = columns[c]
         returns[c] = &view[0] if view.shape[0] else NULL
     with nogil:
         for d in range(first, last):
+            a = offsets[d]
+            rows = offsets[d + 1] - a
+            if rows == 0:
+                continue
+            if weights.shape[0]:
+                w = &weights[a]
             for c in range(n_columns):
-                for k in range(q):
-                    n[d, c, k] = 0
-                    means[d, c, k] = 0.0
-                    totals[d, c, k] = 0.0
-                for i in range(offsets[d], offsets[d + 1]):
-                    k = buckets[i] - 1
-                    if k < 0 or isnan(returns[c][i]):
-                        continue
-                    if weighted:
-                        w = weights[i]
-                        if not w > 0.0:
-                            continue
-                    n[d, c, k] += 1
-                    totals[d, c, k] += w
-                    means[d, c, k] += w * returns[c][i]
-                for k in range(q):
-                    means[d, c, k] = means[d, c, k] / totals[d, c, k] if n[d, c, k] else NAN
+                x = returns[c] + a
+                means_of(&buckets[a], x, w, rows, n.shape[2], &n[d, c, 0], &means[d, c, 0])
+                if moderate(x, rows) and (w == NULL or moderate(w, rows)):
+                    continue
+                for k in range(n.shape[2]):
+                    if n[d, c, k]:
+                        means[d, c, k] = mean_of_any_size(&buckets[a], x, w, rows, k + 1)
