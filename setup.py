@@ -15,7 +15,7 @@ DEBUG = os.environ.get("KIFACTORS_CYTHON_DEBUG") == "1"
 BUILD = Path("build", "cython-debug" if DEBUG else "cython")
 
 # Kernels that gain from wide vectors are compiled once more for each of these; `_backend.py` chooses at run time.
-WIDE = ("_cross_section", "_graph")
+WIDE = ("_cross_section", "_evaluation", "_graph")
 LEVELS = {
     "avx2": ["-mavx2"],
     "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],

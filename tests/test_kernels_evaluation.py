@@ -1,6 +1,7 @@
 """Correlations and quantile means against the slow twin, scipy, pandas and alphalens."""
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from kifactors._kernels import ShapeError, bucket_means, correlate, forward_returns
-from kifactors._kernels._backend import REFERENCE, available, using
+from kifactors._kernels._backend import LEVELS, REFERENCE, available, using
 from kifactors.errors import DataError
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
@@ -207,8 +208,93 @@ def test_scipy_says_the_same(world):
             )
 
 
+def shaped(shape, n, rng):
+    """Numbers that are dealt evenly, or that crowd."""
+    x = rng.standard_normal(n)
+    if shape == "heavy tails":
+        x = rng.standard_cauchy(n) ** 3
+    elif shape == "rounded":
+        x = np.round(x, 1)
+    elif shape == "mostly zero":
+        x[rng.random(n) < 0.7] = 0.0
+    elif shape == "256 times the same":
+        x[:256] = 0.123
+    elif shape == "one far out":
+        x[n // 2] = 1e300
+    elif shape == "one that differs":
+        x = np.where(np.arange(n) == n // 3, np.nextafter(1.0, 2.0), 1.0)
+    elif shape == "neighbours":
+        x = 1.0 + rng.integers(0, n, n) * 2.0**-52
+    elif shape == "tiny":
+        x = rng.integers(-n, n, n) * 5e-324
+    elif shape == "both zeros":
+        x = rng.choice([-1.0, -0.0, 0.0, 1.0, 2.0], n) + rng.choice([0.0, 1e-3], n) * x
+    elif shape == "huge":
+        x = x / np.abs(x).max() * 1.7e308
+    return rng.permutation(x)
+
+
+SHAPES = (
+    "normal", "heavy tails", "rounded", "mostly zero", "256 times the same", "one far out", "one that differs",
+    "neighbours", "tiny", "both zeros", "huge",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [3, 8, 63, 64, 65, 300, 511, 512, 513, 1000, 3000, 8192, 8193, 20_000])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_places_are_exact_however_numbers_crowd(shape, n):
+    """Ranks and quantiles of scipy and pandas, at every level, of whole dates and of dates with holes."""
+    rng = np.random.default_rng(n)
+    x, y = shaped(shape, n, rng), shaped(shape, n, rng)
+    holed_x, holed_y = (np.where(rng.random(n) < 0.2, np.nan, one) for one in (x, y))
+    values, returns = np.concatenate([x, x, holed_x]), [np.concatenate([y, holed_y, holed_y]), np.tile(-x, 3)]
+    offsets = np.arange(0, 3 * n + 1, n)
+    with using("baseline"):
+        first = correlate(values, returns, offsets, n_buckets=7)
+    for d in range(3):
+        s = slice(offsets[d], offsets[d + 1])
+        for c in range(2):
+            there = ~np.isnan(values[s]) & ~np.isnan(returns[c][s])
+            a, b = stats.rankdata(values[s][there]), stats.rankdata(returns[c][s][there])
+            assert first.n[d, c] == there.sum()
+            constant = there.sum() < 3 or np.ptp(a) == 0 or np.ptp(b) == 0
+            expected = np.nan if constant else np.corrcoef(a, b)[0, 1]
+            np.testing.assert_allclose(first.spearman[d, c], expected, **EXACT)
+        known = values[s][~np.isnan(values[s])]
+        edges = np.sort(known)[np.arange(1, 8) * (known.size - 1) // 7] if known.size >= 7 else None
+        expected = np.where(
+            np.isnan(values[s]), 0, 0 if edges is None else 1 + np.searchsorted(edges, values[s])
+        )
+        np.testing.assert_array_equal(first.buckets[s], expected)
+    for level in available()[1:]:
+        with using(level):
+            again = correlate(values, returns, offsets, n_buckets=7)
+        for name in ("n", "pearson", "spearman", "buckets"):
+            assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("level", [name for name in LEVELS if name != "baseline"])
+def test_levels_give_the_same_means_to_the_bit(level, weighted):
+    if level not in available():
+        pytest.skip(f"this processor cannot run {level}")
+    rng = np.random.default_rng(5)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 300, 50))])
+    codes = rng.integers(0, 6, offsets[-1]).astype(np.int8)
+    returns = [
+        np.where(rng.random(codes.size) < 0.1, np.nan, rng.standard_normal(codes.size)) for _ in range(2)
+    ]
+    weights = rng.random(codes.size) if weighted else None
+    found = []
+    for name in ("baseline", level):
+        with using(name):
+            found.append(bucket_means(codes, returns, offsets, 5, weights=weights))
+    for narrow, wide in zip(*found, strict=True):
+        assert narrow.tobytes() == wide.tobytes()
+
+
 @pytest.mark.parametrize("q", [2, 3, 5, 10])
-@pytest.mark.parametrize("n", [11, 50, 97])
+@pytest.mark.parametrize("n", [11, 50, 97, 1000])
 def test_quantiles_are_those_of_pandas(q, n):
     x = np.random.default_rng(n).standard_normal(n)
     found = correlate(x, [], np.array([0, n]), n_buckets=q).buckets
@@ -280,16 +366,18 @@ def test_large_means_cost_no_digits():
     assert near == pytest.approx(far, abs=1e-9)
 
 
-@pytest.mark.parametrize("place", ["values", "column 1 of returns", "column 0 of returns", "weights"])
-def test_infinite_numbers_are_refused(place):
-    good, bad, offsets = np.arange(4.0), np.array([0.0, math.inf, 1.0, 2.0]), np.array([0, 4])
+@pytest.mark.parametrize("backend", [available()[-1], REFERENCE])
+@pytest.mark.parametrize("place", ["values", "returns[1]", "returns[0]", "weights"])
+def test_infinite_numbers_are_refused(place, backend):
+    good, bad, offsets = np.arange(4.0), np.array([0.0, -math.inf, 1.0, 2.0]), np.array([0, 4])
+    codes = np.ones(4, np.int8)
     calls = {
         "values": lambda: correlate(bad, [good], offsets),
-        "column 1 of returns": lambda: correlate(good, [good, bad], offsets),
-        "column 0 of returns": lambda: bucket_means(np.ones(4, np.int8), [bad], offsets, 1),
-        "weights": lambda: bucket_means(np.ones(4, np.int8), [good], offsets, 1, weights=bad),
+        "returns[1]": lambda: correlate(good, [good, bad], offsets),
+        "returns[0]": lambda: bucket_means(codes, [bad], offsets, 1),
+        "weights": lambda: bucket_means(codes, [good], offsets, 1, weights=-bad),
     }
-    with pytest.raises(DataError, match=f"^{place}: 1 infinite numbers, the first in row 1"):
+    with using(backend), pytest.raises(DataError, match=rf"^{re.escape(place)} has .* first in row 1\."):
         calls[place]()
 
 

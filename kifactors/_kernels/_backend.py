@@ -20,7 +20,7 @@ __all__ = ["LEVELS", "REFERENCE", "available", "kernel", "level", "require", "us
 # Narrowest first. Only the kernels in WIDE are compiled for each: the others wait for memory.
 LEVELS = ("baseline", "avx2", "avx512")
 REFERENCE = "reference"
-WIDE = ("_cross_section", "_graph")
+WIDE = ("_cross_section", "_evaluation", "_graph")
 
 
 def available() -> tuple[str, ...]:

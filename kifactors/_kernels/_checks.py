@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kifactors.errors import DataError, KifactorsError
+from kifactors.errors import KifactorsError
 
 __all__ = [
     "MOST_DAYS",
@@ -16,7 +16,6 @@ __all__ = [
     "Mask",
     "ShapeError",
     "column",
-    "finite",
     "floats",
     "in_order",
     "ints",
@@ -65,17 +64,6 @@ def typed(values: Any, dtype: type[np.generic], size: int | None = None) -> Any:
 def floats(values: Any, size: int | None = None) -> Floats:
     """Return contiguous float64."""
     return typed(values, np.float64, size)  # type: ignore[no-any-return]
-
-
-def finite(values: Floats, what: str) -> Floats:
-    """Return the same array, which holds no infinite number; NaN is unknown."""
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = int(infinite.argmax())
-        raise DataError(
-            f"{what}: {infinite.sum()} infinite numbers, the first in row {row}. Write unknown ones as null."
-        )
-    return values
 
 
 def column(values: Any, size: int | None = None) -> Column:

@@ -10,12 +10,14 @@ def correlate(
     last: int,
     n_buckets: int,
     scratch: NDArray[np.uint64],
+    counts: NDArray[np.int32],
     numbers: NDArray[np.float64],
+    bucket_of: NDArray[np.int8],
     n: NDArray[np.int64],
     pearson: NDArray[np.float64],
     spearman: NDArray[np.float64],
     buckets: NDArray[np.int8],
-) -> None: ...
+) -> bool: ...
 def forward_returns(
     values: NDArray[np.float64],
     gaps: NDArray[np.int32],
@@ -37,6 +39,7 @@ def bucket_means(
     offsets: NDArray[np.int64],
     first: int,
     last: int,
+    numbers: NDArray[np.float64],
     n: NDArray[np.int64],
     means: NDArray[np.float64],
-) -> None: ...
+) -> bool: ...

@@ -371,14 +371,16 @@ def correlate(
     last: int,
     n_buckets: int,
     scratch: Any,
+    counts: Any,
     numbers: Any,
+    bucket_of: Any,
     n: Any,
     pearson: Floats,
     spearman: Floats,
     buckets: Any,
-) -> None:
+) -> bool:
     """Go through the dates: correlate as the textbook does, and count for every rank and every edge."""
-    del scratch, numbers
+    del scratch, counts, numbers, bucket_of
     for d in range(first, last):
         s = slice(int(offsets[d]), int(offsets[d + 1]))
         usable = ~np.isnan(values[s]) & (mask[s].astype(bool) if mask.size else True)
@@ -391,9 +393,12 @@ def correlate(
             x, y = values[s][both], column[s][both]
             n[d, c] = x.size
             pearson[d, c] = spearman[d, c] = np.nan
+            if np.isinf(x).any() or np.isinf(y).any():
+                return True
             if x.size >= 3 and x.min() < x.max() and y.min() < y.max():
                 pearson[d, c] = _correlation(x, y)
                 spearman[d, c] = np.corrcoef(_average_ranks(x), _average_ranks(y))[0, 1]
+    return False
 
 
 def _unit(x: Floats) -> tuple[Floats, int]:
@@ -462,10 +467,12 @@ def bucket_means(
     offsets: Any,
     first: int,
     last: int,
+    numbers: Any,
     n: Any,
     means: Floats,
-) -> None:
+) -> bool:
     """Average every bucket by itself, and what rounding left of the average."""
+    del numbers
     w = weights if weights.size else np.ones(buckets.size)
     for d in range(first, last):
         s = slice(int(offsets[d]), int(offsets[d + 1]))
@@ -474,10 +481,13 @@ def bucket_means(
                 inside = (buckets[s] == k + 1) & ~np.isnan(column[s]) & (w[s] > 0.0)
                 n[d, c, k] = inside.sum()
                 means[d, c, k] = np.nan
+                if np.isinf(column[s][inside]).any() or np.isinf(w[s][inside]).any():
+                    return True
                 if inside.any():
                     (x, power), (weight, _) = _unit(column[s][inside]), _unit(w[s][inside])
                     mean = np.average(x, weights=weight)
                     means[d, c, k] = np.ldexp(mean + np.average(x - mean, weights=weight), power)
+    return False
 
 
 class _Known:

@@ -12,7 +12,6 @@ from kifactors._kernels._checks import (
     Ints,
     Mask,
     ShapeError,
-    finite,
     floats,
     ints,
     mask,
@@ -20,12 +19,15 @@ from kifactors._kernels._checks import (
     typed,
 )
 from kifactors._kernels._threads import over_slices
+from kifactors.errors import DataError
 
 __all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate", "forward_returns"]
 
 MOST_BUCKETS = 100
 # Columns of returns in one call; the kernel keeps a place for each.
 MOST_COLUMNS = 256
+# Places of scratch beside those of the longest date.
+EDGE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +54,10 @@ def correlate(
     n_threads: int | None = None,
 ) -> Correlated:
     """Correlate values with returns in each slice, among the rows of a mask; NaN is unknown."""
-    values = finite(floats(values), "values")
+    values = floats(values)
     size = values.size
     offsets = offsets_of(offsets, size)
-    returns = [finite(floats(column, size), f"column {k} of returns") for k, column in enumerate(columns)]
+    returns = [floats(column, size) for column in columns]
     if len(returns) > MOST_COLUMNS or not 0 <= n_buckets <= MOST_BUCKETS:
         raise ShapeError(
             f"{len(returns)} columns and {n_buckets} buckets; at most {MOST_COLUMNS} and {MOST_BUCKETS}."
@@ -68,13 +70,23 @@ def correlate(
     n, pearson, spearman = np.zeros(shape, np.int64), np.full(shape, np.nan), np.full(shape, np.nan)
     buckets = np.zeros(size if n_buckets else 0, np.int8)
 
+    infinite: list[bool] = []
+
     def work(first: int, last: int) -> None:
-        kernel("_evaluation").correlate(
-            values, returns, rows, offsets, first, last, n_buckets, np.empty((5, longest + 1), np.uint64),
-            np.empty((4, longest + 1)), n, pearson, spearman, buckets,
+        scratch, counts, numbers, table = (
+            np.empty((width, longest + EDGE), dtype)
+            for width, dtype in ((6, np.uint64), (6, np.int32), (3, np.float64), (1, np.int8))
+        )
+        infinite.append(
+            kernel("_evaluation").correlate(
+                values, returns, rows, offsets, first, last, n_buckets, scratch, counts, numbers, table[0],
+                n, pearson, spearman, buckets,
+            )
         )  # fmt: skip
 
     over_slices(work, dates, size=2 * size * (1 + len(returns)), n_threads=n_threads)
+    if any(infinite):
+        _refuse(values=values, returns=returns)
     return Correlated(n, pearson, spearman, buckets)
 
 
@@ -138,17 +150,36 @@ def bucket_means(
     """Return (dates, columns, buckets) counts and weighted means of known returns; NaN where a bucket is empty."""
     codes = typed(buckets, np.int8)
     offsets = offsets_of(offsets, codes.size)
-    returns = [
-        finite(floats(column, codes.size), f"column {k} of returns") for k, column in enumerate(columns)
-    ]
+    returns = [floats(column, codes.size) for column in columns]
     if len(returns) > MOST_COLUMNS or not 1 <= n_buckets <= MOST_BUCKETS or codes.max(initial=0) > n_buckets:
         raise ShapeError(f"buckets reach {codes.max(initial=0)} of {n_buckets} in {len(returns)} columns.")
-    w = np.empty(0) if weights is None else finite(floats(weights, codes.size), "weights")
+    w = np.empty(0) if weights is None else floats(weights, codes.size)
     shape = (offsets.size - 1, len(returns), n_buckets)
-    n, means = np.zeros(shape, np.int64), np.full(shape, np.nan)
+    n, means, longest = (
+        np.zeros(shape, np.int64),
+        np.full(shape, np.nan),
+        int(np.diff(offsets).max(initial=0)),
+    )
+    infinite: list[bool] = []
 
     def work(first: int, last: int) -> None:
-        kernel("_evaluation").bucket_means(codes, returns, w, offsets, first, last, n, means)
+        numbers = np.empty((2, longest + EDGE))
+        infinite.append(
+            kernel("_evaluation").bucket_means(codes, returns, w, offsets, first, last, numbers, n, means)
+        )
 
     over_slices(work, shape[0], size=codes.size * len(returns), n_threads=n_threads)
+    if any(infinite):
+        _refuse(weights=w, returns=returns)
     return n, means
+
+
+def _refuse(*, returns: Sequence[Floats], **others: Floats) -> None:
+    """Name the first infinite number; the kernels see whether there is one among those that count."""
+    for name, array in (*others.items(), *((f"returns[{k}]", one) for k, one in enumerate(returns))):
+        infinite = np.isinf(array)
+        if infinite.any():
+            raise DataError(
+                f"{name} has infinite numbers, {infinite.sum()} of them, the first in row {infinite.argmax()}. Write "
+                "unknown ones as null."
+            )

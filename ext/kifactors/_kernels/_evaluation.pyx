@@ -1,91 +1,83 @@
 """Values against what followed them: correlations and quantile portfolios of each date.
 
-Cost: linear. The values of a date are sorted once. Where returns are missing, ranks and their ties are read off
-that order again without sorting; each column of returns is sorted once. Places in a quantile are whole numbers:
-nobody crosses an edge by a rounding.
+Cost: linear. The values of a date find their places once, and each column of returns. Where returns are missing,
+places among the others are counted from those. Places in a quantile are whole numbers: nobody crosses an edge by a
+rounding.
 Every function trusts its caller: `kifactors._kernels` has checked types, lengths and offsets.
 """
 
-from libc.math cimport NAN, fabs, frexp, isnan, ldexp, sqrt
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.math cimport NAN, fabs, frexp, isfinite, isinf, isnan, ldexp, sqrt
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 
-from kifactors._kernels._lanes cimport LANES, lanes, load, minus, plus, spread, times, total
-from kifactors._kernels._sorting cimport sort_values, sortable
+from kifactors._kernels._lanes cimport (
+    LANES, both, coded, compress, count, flags, known as there, lanes, less, load, minus, plus, spread, times,
+    total)
+from kifactors._kernels._places cimport Room, bounds, find_places, find_places_among, room_in
 
 cdef enum:
     FEWEST = 3          # pairs that have a correlation
     COLUMNS = 256       # of returns, the most
-    BUCKETS = 100       # the most there can be
+    NARROW = 32768      # names whose products of places fit 32 bits
 
 
-cdef inline bint tied(uint64_t a, uint64_t b, const uint64_t* keys) noexcept nogil:
-    """Return whether two neighbours of a sorted run are equal; equal keys have equal upper halves."""
-    return (a ^ b) >> 32 == 0 and keys[<uint32_t>a] == keys[<uint32_t>b]
+cdef double place_products(const int32_t* a, const int32_t* b, Py_ssize_t n) noexcept nogil:
+    """Add up the products of places: whole numbers, so that sums are exact in any order."""
+    cdef Py_ssize_t i
+    cdef int64_t whole = 0
+    cdef double large = 0.0
+    if n <= NARROW:
+        for i in range(n):
+            whole += a[i] * b[i]
+        return <double>whole
+    for i in range(n):
+        # Below 2**53, and thus exact, up to 300,000 names.
+        large += <double>a[i] * b[i]
+    return large
 
 
-cdef double centred_ranks(
-    const uint64_t* pairs, Py_ssize_t n, const uint64_t* keys, double* out
-) noexcept nogil:
-    """Write twice the average rank less its mean, n + 1, at the place of each row, and return the sum of squares.
-
-    All of them are whole numbers, so that sums are exact (below 2**53, for up to 100,000 names) in any order.
-    """
-    cdef Py_ssize_t i = 0, j, k
-    cdef double value, squares = 0.0
-    while i < n:
-        j = i + 1
-        while j < n and tied(pairs[j], pairs[j - 1], keys):
-            j += 1
-        # Ranks i + 1 to j: twice their mean is i + 1 + j.
-        value = <double>(i + j - n)
-        squares += (j - i) * (value * value)
-        for k in range(i, j):
-            out[<uint32_t>pairs[k]] = value
-        i = j
-    return squares
-
-
-cdef void buckets_of(
-    const uint64_t* pairs, Py_ssize_t n, const uint64_t* keys, Py_ssize_t q, int8_t* out
-) noexcept nogil:
-    """Write 1 to q: the first whose edge, the percentile k / q, is not below the value. Equal values share one."""
-    cdef Py_ssize_t i = 0, j, k = 1, m, edge = (n - 1) // q
-    while i < n:
-        j = i + 1
-        while j < n and tied(pairs[j], pairs[j - 1], keys):
-            j += 1
+cdef void bucket_by_rank(Py_ssize_t n, Py_ssize_t q, int8_t* out) noexcept nogil:
+    """Write 1 to q for each number of smaller ones: the first whose edge, the percentile k / q, is not below."""
+    cdef Py_ssize_t i, k = 1, edge = (n - 1) // q
+    for i in range(n):
         # The edge lies at the place k (n - 1) / q or above it, and below the next one.
         while i > edge:
             k += 1
             edge = k * (n - 1) // q
-        for m in range(i, j):
-            out[<uint32_t>pairs[m]] = <int8_t>k
-        i = j
+        out[i] = <int8_t>k
 
 
-cdef double added(const double* x, Py_ssize_t n) noexcept nogil:
-    """Return the sum."""
-    cdef lanes sums = spread(0.0)
-    cdef Py_ssize_t i, whole = n - n % LANES
-    cdef double found
+cdef bint complete(const double* x, Py_ssize_t n) noexcept nogil:
+    """Return whether none is NaN."""
+    cdef Py_ssize_t i, found = 0, whole = n - n % LANES
     for i in range(0, whole, 8):
-        sums = plus(sums, load(&x[i]))
-    found = total(sums)
+        found += count(there(load(&x[i])))
     for i in range(whole, n):
-        found += x[i]
+        found += <int>(not isnan(x[i]))
+    return found == n
+
+
+cdef Py_ssize_t rows_of(const double* x, const uint8_t* mask, Py_ssize_t n, int32_t* rows) noexcept nogil:
+    """Write the rows that are known and in the mask, if there is one; return their number."""
+    cdef Py_ssize_t i, found = 0
+    for i in range(n):
+        rows[found] = <int32_t>i
+        found += <bint>(not isnan(x[i]) and (mask == NULL or mask[i]))
     return found
 
 
-cdef double distance(const double* x, Py_ssize_t n, double mean) noexcept nogil:
-    """Return how far the mean is from one that was rounded, or of which a sum lost digits."""
-    cdef lanes sums = spread(0.0), m = spread(mean)
-    cdef Py_ssize_t i, whole = n - n % LANES
+cdef double deviation(const double* x, Py_ssize_t n, double start) noexcept nogil:
+    """Return the mean deviation from start."""
+    cdef lanes a = spread(0.0), b = a, c = a, d = a, s = spread(start)
+    cdef Py_ssize_t i, whole = n - n % (4 * LANES)
     cdef double found
-    for i in range(0, whole, 8):
-        sums = plus(sums, minus(load(&x[i]), m))
-    found = total(sums)
+    for i in range(0, whole, 32):
+        a = plus(a, minus(load(&x[i]), s))
+        b = plus(b, minus(load(&x[i + 8]), s))
+        c = plus(c, minus(load(&x[i + 16]), s))
+        d = plus(d, minus(load(&x[i + 24]), s))
+    found = total(plus(plus(a, b), plus(c, d)))
     for i in range(whole, n):
-        found += x[i] - mean
+        found += x[i] - start
     return found / n
 
 
@@ -97,8 +89,8 @@ cdef void products(
     Deviations are taken twice: from the mean as it is rounded, and from the rest of it. At a level of 1e16 that
     leaves their digits.
     """
-    cdef double mean_x = added(x, n) / n, mean_y = added(y, n) / n
-    cdef double rest_x = distance(x, n, mean_x), rest_y = distance(y, n, mean_y), p, q
+    cdef double mean_x = deviation(x, n, 0.0), mean_y = deviation(y, n, 0.0)
+    cdef double rest_x = deviation(x, n, mean_x), rest_y = deviation(y, n, mean_y), p, q
     cdef lanes a, b, sums = spread(0.0), squares = sums, others = sums
     cdef lanes m = spread(mean_x), k = spread(mean_y), r = spread(rest_x), s = spread(rest_y)
     cdef Py_ssize_t i, whole = n - n % LANES
@@ -117,7 +109,7 @@ cdef void products(
         yy[0] += q * q
 
 
-cdef void scale(double* x, Py_ssize_t n) noexcept nogil:
+cdef int scale(const double* x, Py_ssize_t n, double* out) noexcept nogil:
     """Divide by a power of two: the largest size comes between 1/2 and 1; what vanishes was nothing to it."""
     cdef double largest = 0.0
     cdef int power
@@ -126,7 +118,8 @@ cdef void scale(double* x, Py_ssize_t n) noexcept nogil:
         largest = max(largest, fabs(x[i]))
     frexp(largest, &power)
     for i in range(n):
-        x[i] = ldexp(x[i], -power)
+        out[i] = ldexp(x[i], -power)
+    return power
 
 
 cdef inline bint ordinary(double squares) noexcept nogil:
@@ -136,21 +129,23 @@ cdef inline bint ordinary(double squares) noexcept nogil:
 
 cdef inline double ratio(double xy, double xx, double yy) noexcept nogil:
     """Return a correlation from ordinary sums."""
-    cdef double both = xx * yy
+    cdef double squares = xx * yy
     # The root of a square is exact: a perfect correlation is 1. Very large or small ones take two roots.
-    both = sqrt(both) if 1e-290 < both < 1e290 else sqrt(xx) * sqrt(yy)
-    return max(-1.0, min(1.0, xy / both))
+    cdef double root = sqrt(squares) if 1e-290 < squares < 1e290 else sqrt(xx) * sqrt(yy)
+    return max(-1.0, min(1.0, xy / root))
 
 
-cdef double product_moment(double* x, double* y, Py_ssize_t n) noexcept nogil:
-    """Return Pearson's correlation of numbers of any size, neither side constant; may overwrite both."""
+cdef double product_moment(
+    const double* x, const double* y, Py_ssize_t n, double* x_work, double* y_work
+) noexcept nogil:
+    """Return Pearson's correlation of numbers of any size, neither side constant; work may be the side itself."""
     cdef double xy, xx, yy
     products(x, y, n, &xy, &xx, &yy)
     if not (ordinary(xx) and ordinary(yy)):
         # Now nothing overflows, and the largest deviation is at least a rounding of 1.
-        scale(x, n)
-        scale(y, n)
-        products(x, y, n, &xy, &xx, &yy)
+        scale(x, n, x_work)
+        scale(y, n, y_work)
+        products(x_work, y_work, n, &xy, &xx, &yy)
     return ratio(xy, xx, yy)
 
 
@@ -163,105 +158,110 @@ def correlate(
     Py_ssize_t last,
     Py_ssize_t n_buckets,
     uint64_t[:, ::1] scratch not None,
+    int32_t[:, ::1] counts not None,
     double[:, ::1] numbers not None,
+    int8_t[::1] bucket_of not None,
     int64_t[:, ::1] n not None,
     double[:, ::1] pearson not None,
     double[:, ::1] spearman not None,
     int8_t[::1] buckets not None,
 ):
-    """Correlate values with each column over the rows where both are known, date by date.
+    """Correlate values with each column over the rows where both are known; return whether one was infinite.
 
-    mask chooses rows, empty: all of them. n_buckets 0: buckets is not written. scratch has five rows and numbers
-    four, as long as the longest date.
+    mask chooses rows, empty: all of them. n_buckets 0: buckets is not written. scratch has ROOM_ROWS rows, counts
+    six and numbers three, all as long as the longest date and EDGE more, as is bucket_of.
     """
     cdef const double* returns[COLUMNS]
-    cdef const double *y
     cdef const double[::1] view
-    cdef Py_ssize_t d, c, a, i, row, known, kept, n_columns = len(columns)
-    cdef uint64_t key, least, most
-    cdef uint64_t *x_keys = &scratch[0, 0]
-    cdef uint64_t *x_pairs = &scratch[1, 0]
-    cdef uint64_t *spare = &scratch[2, 0]
-    cdef uint64_t *y_keys = &scratch[3, 0]
-    cdef uint64_t *y_pairs = &scratch[4, 0]
-    cdef double *x_ranks = &numbers[0, 0]
-    cdef double *y_ranks = &numbers[1, 0]
-    cdef double *x_kept = &numbers[2, 0]
-    cdef double *y_kept = &numbers[3, 0]
-    cdef double xy, x_squares = 0.0, y_squares
-    cdef bint masked = mask.shape[0] > 0, whole, constant
+    cdef const double *x
+    cdef const double *y
+    cdef const double *x_both
+    cdef const double *y_both
+    cdef const int32_t *x_places
+    cdef Room room = room_in(&scratch[0, 0], scratch.shape[1])
+    cdef int32_t *rows = &counts[0, 0]
+    cdef int32_t *chosen = &counts[1, 0]
+    cdef int32_t *smaller = &counts[2, 0]
+    cdef int32_t *all_places = &counts[3, 0]
+    cdef int32_t *few_places = &counts[4, 0]
+    cdef int32_t *y_places = &counts[5, 0]
+    cdef double *x_known = &numbers[0, 0]
+    cdef double *x_work = &numbers[1, 0]
+    cdef double *y_work = &numbers[2, 0]
+    cdef Py_ssize_t d, c, a, i, row, size, usable, kept, table_of = -1, n_columns = len(columns)
+    cdef double low, high, x_low, x_high, xx, all_xx
+    cdef bint infinite = False
     for c in range(n_columns):
         view = columns[c]
         returns[c] = &view[0] if view.shape[0] else NULL
     with nogil:
         for d in range(first, last):
-            a = offsets[d]
-            known = 0
-            least = ~<uint64_t>0
-            most = 0
-            for i in range(offsets[d + 1] - a):
-                if isnan(values[a + i]) or (masked and not mask[a + i]):
-                    continue
-                key = sortable(values[a + i])
-                least = min(least, key)
-                most = max(most, key)
-                x_keys[i] = key
-                x_pairs[known] = i
-                known += 1
             for c in range(n_columns):
                 n[d, c] = 0
                 pearson[d, c] = NAN
                 spearman[d, c] = NAN
-            if known == 0:
+            a = offsets[d]
+            size = offsets[d + 1] - a
+            if size == 0:
                 continue
-            sort_values(x_pairs, spare, known, x_keys, &values[a], least, most)
-            if known >= n_buckets > 0:
-                buckets_of(x_pairs, known, x_keys, n_buckets, &buckets[a])
-            constant = least == most
-            whole = False
+            x = &values[a]
+            usable = size
+            if mask.shape[0] or not complete(x, size):
+                usable = rows_of(x, &mask[a] if mask.shape[0] else NULL, size, rows)
+                for i in range(usable):
+                    x_known[i] = x[rows[i]]
+                x = x_known
+            if usable == 0:
+                continue
+            bounds(x, usable, &x_low, &x_high)
+            if isinf(x_low) or isinf(x_high):
+                infinite = True
+                break
+            find_places(x, usable, x_low, x_high, room, smaller, all_places)
+            all_xx = place_products(all_places, all_places, usable)
+            if usable >= n_buckets > 0:
+                if table_of != usable:
+                    bucket_by_rank(usable, n_buckets, &bucket_of[0])
+                    table_of = usable
+                if usable == size:
+                    for i in range(usable):
+                        buckets[a + i] = bucket_of[smaller[i]]
+                else:
+                    for i in range(usable):
+                        buckets[a + rows[i]] = bucket_of[smaller[i]]
             for c in range(n_columns):
                 y = returns[c] + a
-                kept = 0
-                least = ~<uint64_t>0
-                most = 0
-                # In the order of rows, which is that of memory.
-                for i in range(offsets[d + 1] - a):
-                    if isnan(y[i]) or isnan(values[a + i]) or (masked and not mask[a + i]):
-                        continue
-                    key = sortable(y[i])
-                    least = min(least, key)
-                    most = max(most, key)
-                    y_keys[i] = key
-                    y_pairs[kept] = i
-                    x_kept[kept] = values[a + i]
-                    y_kept[kept] = y[i]
-                    kept += 1
+                kept = usable
+                x_both, y_both, x_places, xx = x, y, all_places, all_xx
+                if usable < size or not complete(y, size):
+                    kept = 0
+                    for i in range(usable):
+                        row = i if usable == size else rows[i]
+                        chosen[kept] = <int32_t>i
+                        y_work[kept] = y[row]
+                        kept += <bint>(not isnan(y[row]))
+                    y_both = y_work
                 n[d, c] = kept
-                if kept < FEWEST or least == most or constant:
+                bounds(y_both, kept, &low, &high)
+                if kept and (isinf(low) or isinf(high)):
+                    infinite = True
+                    break
+                if kept < FEWEST or low == high or x_low == x_high:
                     continue
-                if not (whole and kept == known):
-                    i = 0
-                    for row in range(known):
-                        if not isnan(y[<uint32_t>x_pairs[row]]):
-                            spare[i] = x_pairs[row]
-                            i += 1
-                    if x_keys[<uint32_t>spare[0]] == x_keys[<uint32_t>spare[kept - 1]]:
+                if kept < usable:
+                    find_places_among(smaller, chosen, kept, usable, room, few_places)
+                    xx = place_products(few_places, few_places, kept)
+                    # The values of these are all equal.
+                    if xx == 0.0:
                         continue
-                    x_squares = centred_ranks(spare, kept, x_keys, x_ranks)
-                    whole = kept == known
-                pearson[d, c] = product_moment(x_kept, y_kept, kept)
-                sort_values(y_pairs, spare, kept, y_keys, y, least, most)
-                y_squares = centred_ranks(y_pairs, kept, y_keys, y_ranks)
-                xy = 0.0
-                if kept == offsets[d + 1] - a:
-                    # In the order of memory; whole numbers add up alike in any order.
                     for i in range(kept):
-                        xy += x_ranks[i] * y_ranks[i]
-                else:
-                    for i in range(kept):
-                        row = <uint32_t>y_pairs[i]
-                        xy += x_ranks[row] * y_ranks[row]
-                spearman[d, c] = ratio(xy, x_squares, y_squares)
+                        x_work[i] = x[chosen[i]]
+                    x_both, x_places = x_work, few_places
+                find_places(y_both, kept, low, high, room, NULL, y_places)
+                spearman[d, c] = ratio(
+                    place_products(x_places, y_places, kept), xx, place_products(y_places, y_places, kept))
+                pearson[d, c] = product_moment(x_both, y_both, kept, x_work, y_work)
+    return infinite
 
 
 def forward_returns(
@@ -322,8 +322,43 @@ def forward_returns(
                     codes[c, i] = code
 
 
+cdef Py_ssize_t members(
+    const int8_t* buckets, int8_t bucket, const double* x, const double* w, Py_ssize_t n, double* out,
+    double* w_out,
+) noexcept nogil:
+    """Copy the known numbers of a bucket, and their weights where there are any and they are above 0."""
+    cdef Py_ssize_t i, found = 0, whole = n - n % LANES
+    cdef lanes v, weight, zero = spread(0.0)
+    cdef flags those
+    for i in range(0, whole, 8):
+        v = load(&x[i])
+        those = both(there(v), coded(&buckets[i], bucket))
+        if w != NULL:
+            weight = load(&w[i])
+            those = both(those, less(zero, weight))
+            compress(&w_out[found], those, weight)
+        found += compress(&out[found], those, v)
+    for i in range(whole, n):
+        if buckets[i] == bucket and not isnan(x[i]) and (w == NULL or w[i] > 0.0):
+            out[found] = x[i]
+            if w != NULL:
+                w_out[found] = w[i]
+            found += 1
+    return found
+
+
+cdef double weighted(const double* x, const double* w, Py_ssize_t n, double start) noexcept nogil:
+    """Return the weighted mean, of numbers that are not far from start."""
+    cdef double together = 0.0, weight = 0.0
+    cdef Py_ssize_t i
+    for i in range(n):
+        together += w[i] * (x[i] - start)
+        weight += w[i]
+    return start + together / weight
+
+
 cdef bint moderate(const double* x, Py_ssize_t n) noexcept nogil:
-    """Return whether products of such numbers and their sums neither overflow nor vanish; NaN may be there."""
+    """Return whether products of such numbers and their sums neither overflow nor vanish."""
     cdef bint extreme = False
     cdef double size
     cdef Py_ssize_t i
@@ -333,63 +368,25 @@ cdef bint moderate(const double* x, Py_ssize_t n) noexcept nogil:
     return not extreme
 
 
-cdef inline bint counts_in(const double* x, const double* weights, Py_ssize_t i) noexcept nogil:
-    return not isnan(x[i]) and (weights == NULL or weights[i] > 0.0)
+cdef double mean_of(double* x, double* w, Py_ssize_t n, bint has_weights) noexcept nogil:
+    """Return the mean in two passes, the mean and the mean of what rounding left of it; may scale both.
 
-
-cdef void means_of(
-    const int8_t* buckets, const double* x, const double* weights, Py_ssize_t n, Py_ssize_t q, int64_t* counts,
-    double* means
-) noexcept nogil:
-    """Write counts and means of q buckets in two passes: the mean, and the mean of what rounding left."""
-    cdef double[BUCKETS] totals
-    cdef double[BUCKETS] sums
-    cdef double w = 1.0
-    cdef Py_ssize_t i, k
-    cdef int again
-    for k in range(q):
-        counts[k] = 0
-        means[k] = 0.0
-        totals[k] = 0.0
-    for again in range(2):
-        for k in range(q):
-            sums[k] = 0.0
-        for i in range(n):
-            k = buckets[i] - 1
-            if k < 0 or not counts_in(x, weights, i):
-                continue
-            if weights != NULL:
-                w = weights[i]
-            if not again:
-                counts[k] += 1
-                totals[k] += w
-            sums[k] += w * (x[i] - means[k])
-        for k in range(q):
-            means[k] = means[k] + sums[k] / totals[k] if counts[k] else NAN
-
-
-cdef double mean_of_any_size(
-    const int8_t* buckets, const double* x, const double* weights, Py_ssize_t n, Py_ssize_t k
-) noexcept nogil:
-    """Return the mean of one bucket, whose largest number and weight are scaled to 1/2 to 1."""
-    cdef double largest = 0.0, heaviest = 0.0, mean = 0.0, w = 1.0, weight, together
-    cdef int power, weight_power, _
-    cdef Py_ssize_t i
-    for i in range(n):
-        if buckets[i] == k and counts_in(x, weights, i):
-            largest = max(largest, fabs(x[i]))
-            heaviest = max(heaviest, weights[i] if weights != NULL else 1.0)
-    frexp(largest, &power)
-    frexp(heaviest, &weight_power)
-    for _ in range(2):
-        weight = together = 0.0
-        for i in range(n):
-            if buckets[i] == k and counts_in(x, weights, i):
-                w = ldexp(weights[i] if weights != NULL else 1.0, -weight_power)
-                weight += w
-                together += w * (ldexp(x[i], -power) - mean)
-        mean += together / weight
-    return ldexp(mean, power)
+    Not finite only if one of them is not.
+    """
+    cdef int power = 0
+    cdef double mean
+    if not has_weights:
+        mean = deviation(x, n, 0.0)
+        mean += deviation(x, n, mean)
+        if isfinite(mean):
+            return mean
+        power = scale(x, n, x)
+        mean = deviation(x, n, 0.0)
+        return ldexp(mean + deviation(x, n, mean), power)
+    if not (moderate(x, n) and moderate(w, n)):
+        power = scale(x, n, x)
+        scale(w, n, w)
+    return ldexp(weighted(x, w, n, weighted(x, w, n, 0.0)), power)
 
 
 def bucket_means(
@@ -399,15 +396,19 @@ def bucket_means(
     const int64_t[::1] offsets not None,
     Py_ssize_t first,
     Py_ssize_t last,
+    double[:, ::1] numbers not None,
     int64_t[:, :, ::1] n not None,
     double[:, :, ::1] means not None,
 ):
-    """Mean of the known returns of each bucket, date by date; weights above 0 count, empty: all alike."""
+    """Mean of the known returns of each bucket, date by date; return whether one was infinite.
+
+    Weights above 0 count, empty: all alike. numbers has two rows as long as the longest date and LANES more.
+    """
     cdef const double* returns[COLUMNS]
     cdef const double[::1] view
-    cdef const double *x
     cdef const double *w = NULL
-    cdef Py_ssize_t d, c, k, a, rows, n_columns = len(columns)
+    cdef Py_ssize_t d, c, k, a, rows, found, n_columns = len(columns)
+    cdef bint infinite = False
     for c in range(n_columns):
         view = columns[c]
         returns[c] = &view[0] if view.shape[0] else NULL
@@ -415,15 +416,13 @@ def bucket_means(
         for d in range(first, last):
             a = offsets[d]
             rows = offsets[d + 1] - a
-            if rows == 0:
-                continue
-            if weights.shape[0]:
-                w = &weights[a]
-            for c in range(n_columns):
-                x = returns[c] + a
-                means_of(&buckets[a], x, w, rows, n.shape[2], &n[d, c, 0], &means[d, c, 0])
-                if moderate(x, rows) and (w == NULL or moderate(w, rows)):
-                    continue
+            for c in range(n_columns if rows else 0):
+                if weights.shape[0]:
+                    w = &weights[a]
                 for k in range(n.shape[2]):
-                    if n[d, c, k]:
-                        means[d, c, k] = mean_of_any_size(&buckets[a], x, w, rows, k + 1)
+                    found = members(
+                        &buckets[a], <int8_t>(k + 1), returns[c] + a, w, rows, &numbers[0, 0], &numbers[1, 0])
+                    n[d, c, k] = found
+                    means[d, c, k] = mean_of(&numbers[0, 0], &numbers[1, 0], found, w != NULL) if found else NAN
+                    infinite |= found > 0 and not isfinite(means[d, c, k])
+    return infinite

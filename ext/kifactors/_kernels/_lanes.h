@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #include <immintrin.h>
 
 typedef __m512d lanes;
@@ -31,6 +31,9 @@ static inline flags known(lanes a) { return _mm512_cmp_pd_mask(a, a, _CMP_ORD_Q)
 static inline flags less(lanes a, lanes b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
 static inline flags at_most(lanes a, lanes b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
 static inline flags both(flags a, flags b) { return a & b; }
+static inline flags coded(const int8_t *codes, int8_t code) {
+    return (flags)_mm_cmpeq_epi8_mask(_mm_loadl_epi64((const __m128i *)codes), _mm_set1_epi8(code));
+}
 static inline lanes choose(flags f, lanes a, lanes b) { return _mm512_mask_blend_pd(f, b, a); }
 static inline unsigned bits_of(flags f) { return f; }
 static inline int count(flags f) { return __builtin_popcount(f); }
@@ -76,6 +79,11 @@ static inline flags at_most(lanes x, lanes y) {
 }
 static inline flags both(flags x, flags y) {
     return flag_pair(_mm256_and_pd(x.a, y.a), _mm256_and_pd(x.b, y.b));
+}
+static inline flags coded(const int8_t *codes, int8_t code) {
+    __m128i same = _mm_cmpeq_epi8(_mm_loadl_epi64((const __m128i *)codes), _mm_set1_epi8(code));
+    return flag_pair(_mm256_castsi256_pd(_mm256_cvtepi8_epi64(same)),
+                     _mm256_castsi256_pd(_mm256_cvtepi8_epi64(_mm_srli_si128(same, 4))));
 }
 static inline lanes choose(flags f, lanes x, lanes y) {
     return pair(_mm256_blendv_pd(y.a, x.a, f.a), _mm256_blendv_pd(y.b, x.b, f.b));
@@ -133,6 +141,7 @@ static inline flags known(lanes a) { flags r; KF_EACH(a.x[k] == a.x[k]); return 
 static inline flags less(lanes a, lanes b) { flags r; KF_EACH(a.x[k] < b.x[k]); return r; }
 static inline flags at_most(lanes a, lanes b) { flags r; KF_EACH(a.x[k] <= b.x[k]); return r; }
 static inline flags both(flags a, flags b) { flags r; KF_EACH(a.x[k] & b.x[k]); return r; }
+static inline flags coded(const int8_t *codes, int8_t code) { flags r; KF_EACH(codes[k] == code); return r; }
 static inline lanes choose(flags f, lanes a, lanes b) { lanes r; KF_EACH(f.x[k] ? a.x[k] : b.x[k]); return r; }
 #undef KF_EACH
 static inline unsigned bits_of(flags f) {

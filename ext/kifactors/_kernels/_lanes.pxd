@@ -1,5 +1,7 @@
 """The verbs of `_lanes.h`: eight doubles at a time."""
 
+from libc.stdint cimport int8_t
+
 cdef extern from "_lanes.h" nogil:
     ctypedef struct lanes:
         pass
@@ -22,6 +24,7 @@ cdef extern from "_lanes.h" nogil:
     flags less(lanes a, lanes b)
     flags at_most(lanes a, lanes b)
     flags both(flags a, flags b)
+    flags coded(const int8_t* codes, int8_t code)
     int count(flags f)
     void prefetch(size_t address)
     int compress(double* out, flags f, lanes a)
