@@ -10,8 +10,8 @@ from libc.math cimport NAN, fabs, frexp, isfinite, isinf, isnan, ldexp, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint64_t
 
 from kifactors._kernels._lanes cimport (
-    LANES, both, coded, compress, count, flags, known as there, lanes, less, load, minus, plus, spread, times,
-    total)
+    LANES, both, coded, compress, flags, known as there, lanes, less, load, minus, plus, prefetch, spread,
+    times, total)
 from kifactors._kernels._places cimport Room, bounds, find_places, find_places_among, room_in
 
 cdef enum:
@@ -46,14 +46,11 @@ cdef void bucket_by_rank(Py_ssize_t n, Py_ssize_t q, int8_t* out) noexcept nogil
         out[i] = <int8_t>k
 
 
-cdef bint complete(const double* x, Py_ssize_t n) noexcept nogil:
-    """Return whether none is NaN."""
-    cdef Py_ssize_t i, found = 0, whole = n - n % LANES
-    for i in range(0, whole, 8):
-        found += count(there(load(&x[i])))
-    for i in range(whole, n):
-        found += <int>(not isnan(x[i]))
-    return found == n
+cdef inline void ask_for(const double* x, Py_ssize_t n) noexcept nogil:
+    """Have numbers brought from memory that are needed next; they need not be there."""
+    cdef Py_ssize_t i
+    for i in range(0, n, 8):
+        prefetch(<size_t>&x[i])
 
 
 cdef Py_ssize_t rows_of(const double* x, const uint8_t* mask, Py_ssize_t n, int32_t* rows) noexcept nogil:
@@ -68,13 +65,15 @@ cdef Py_ssize_t rows_of(const double* x, const uint8_t* mask, Py_ssize_t n, int3
 cdef double deviation(const double* x, Py_ssize_t n, double start) noexcept nogil:
     """Return the mean deviation from start."""
     cdef lanes a = spread(0.0), b = a, c = a, d = a, s = spread(start)
-    cdef Py_ssize_t i, whole = n - n % (4 * LANES)
+    cdef Py_ssize_t i, fours = n - n % (4 * LANES), whole = n - n % LANES
     cdef double found
-    for i in range(0, whole, 32):
+    for i in range(0, fours, 32):
         a = plus(a, minus(load(&x[i]), s))
         b = plus(b, minus(load(&x[i + 8]), s))
         c = plus(c, minus(load(&x[i + 16]), s))
         d = plus(d, minus(load(&x[i + 24]), s))
+    for i in range(fours, whole, 8):
+        a = plus(a, minus(load(&x[i]), s))
     found = total(plus(plus(a, b), plus(c, d)))
     for i in range(whole, n):
         found += x[i] - start
@@ -205,15 +204,17 @@ def correlate(
             if size == 0:
                 continue
             x = &values[a]
-            usable = size
-            if mask.shape[0] or not complete(x, size):
+            usable = bounds(x, size, &x_low, &x_high)
+            if mask.shape[0] or usable < size:
                 usable = rows_of(x, &mask[a] if mask.shape[0] else NULL, size, rows)
                 for i in range(usable):
                     x_known[i] = x[rows[i]]
                 x = x_known
+                bounds(x, usable, &x_low, &x_high)
             if usable == 0:
                 continue
-            bounds(x, usable, &x_low, &x_high)
+            if n_columns:
+                ask_for(returns[0] + a, size)
             if isinf(x_low) or isinf(x_high):
                 infinite = True
                 break
@@ -231,9 +232,9 @@ def correlate(
                         buckets[a + rows[i]] = bucket_of[smaller[i]]
             for c in range(n_columns):
                 y = returns[c] + a
-                kept = usable
+                kept = bounds(y, size, &low, &high)
                 x_both, y_both, x_places, xx = x, y, all_places, all_xx
-                if usable < size or not complete(y, size):
+                if usable < size or kept < size:
                     kept = 0
                     for i in range(usable):
                         row = i if usable == size else rows[i]
@@ -241,8 +242,12 @@ def correlate(
                         y_work[kept] = y[row]
                         kept += <bint>(not isnan(y[row]))
                     y_both = y_work
+                    bounds(y_both, kept, &low, &high)
                 n[d, c] = kept
-                bounds(y_both, kept, &low, &high)
+                if c + 1 < n_columns:
+                    ask_for(returns[c + 1] + a, size)
+                else:
+                    ask_for(&values[0] + a + size, size)
                 if kept and (isinf(low) or isinf(high)):
                     infinite = True
                     break

@@ -37,6 +37,7 @@ static inline flags coded(const int8_t *codes, int8_t code) {
 static inline lanes choose(flags f, lanes a, lanes b) { return _mm512_mask_blend_pd(f, b, a); }
 static inline unsigned bits_of(flags f) { return f; }
 static inline int count(flags f) { return __builtin_popcount(f); }
+static inline int count_twice(flags f, flags g) { return __builtin_popcount(_mm512_kunpackb(f, g)); }
 static inline int compress(double *out, flags f, lanes a) {
     _mm512_storeu_pd(out, _mm512_maskz_compress_pd(f, a));
     return count(f);
@@ -92,6 +93,7 @@ static inline unsigned bits_of(flags f) {
     return (unsigned)_mm256_movemask_pd(f.a) | (unsigned)_mm256_movemask_pd(f.b) << 4;
 }
 static inline int count(flags f) { return __builtin_popcount(bits_of(f)); }
+static inline int count_twice(flags f, flags g) { return __builtin_popcount(bits_of(f) | bits_of(g) << 8); }
 /* Row m of the table brings the doubles whose bit is set in m to the front, as pairs of 32-bit places. */
 #define KF_PLACES(a, b, c, d) {2 * a, 2 * a + 1, 2 * b, 2 * b + 1, 2 * c, 2 * c + 1, 2 * d, 2 * d + 1}
 static const int32_t kf_front[16][8] = {
@@ -154,6 +156,7 @@ static inline int count(flags f) {
     for (int k = 0; k < 8; k++) n += f.x[k];
     return n;
 }
+static inline int count_twice(flags f, flags g) { return count(f) + count(g); }
 static inline int compress(double *out, flags f, lanes a) {
     int n = 0;
     for (int k = 0; k < 8; k++) {

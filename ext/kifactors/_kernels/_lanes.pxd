@@ -26,6 +26,7 @@ cdef extern from "_lanes.h" nogil:
     flags both(flags a, flags b)
     flags coded(const int8_t* codes, int8_t code)
     int count(flags f)
+    int count_twice(flags f, flags g)
     void prefetch(size_t address)
     int compress(double* out, flags f, lanes a)
     double total(lanes a)

@@ -2,7 +2,7 @@
 
 A few thousand numbers are dealt into equal intervals, several times as many as numbers, and laid out interval by
 interval. Those of earlier ones are smaller, those of later ones larger: so each number is compared with as many,
-from the beginning of its interval on, as the fullest holds. What is done depends on no number: no branch is guessed.
+from the beginning of its interval on, as the fullest holds. No branch depends on a number, so none is guessed.
 Where an interval is crowded, by ties or by numbers far out, and for more numbers, they are sorted.
 
 A place is twice the average rank, 2 smaller + equal + 1, less its mean n + 1: a whole number.
@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from kifactors._kernels._lanes cimport (
-    LANES, at_most, count, greater, lanes, largest, less, lesser, load, smallest, spread)
+    LANES, at_most, count, count_twice, greater, known, lanes, largest, less, lesser, load, smallest, spread)
 from kifactors._kernels._sorting cimport sort_values, sortable
 
 cdef enum:
@@ -21,6 +21,8 @@ cdef enum:
     DEALT_TO = 8192         # numbers that are dealt into intervals
     FULL = 24               # numbers of one interval that are compared with each other
     STACK = 8               # rows of intervals; so many full ones are counted in a byte
+    PER_NUMBER = 3          # intervals for each number
+    WHOLE = 64              # intervals of a row that are worked on at once
     ROOM_ROWS = 6           # of scratch, as long as the longest date and EDGE more
     EDGE = 64
 
@@ -39,7 +41,7 @@ cdef struct Room:
 
 
 cdef inline Room room_in(uint64_t* scratch, Py_ssize_t width) noexcept nogil:
-    """Share out scratch: of intervals there are fewer than eight times as many as numbers."""
+    """Share out scratch: a count of every interval fits in a row, a beginning of each in two."""
     cdef Room room
     room.keys, room.pairs, room.spare = scratch, scratch + width, scratch + 2 * width
     room.begins = <uint16_t*>scratch
@@ -50,18 +52,22 @@ cdef inline Room room_in(uint64_t* scratch, Py_ssize_t width) noexcept nogil:
     return room
 
 
-cdef inline void bounds(const double* x, Py_ssize_t n, double* low, double* high) noexcept nogil:
-    """Find the smallest and the largest of n numbers."""
+cdef inline Py_ssize_t bounds(const double* x, Py_ssize_t n, double* low, double* high) noexcept nogil:
+    """Find the smallest and the largest of those that are not NaN, and return how many those are."""
     cdef lanes v, least = spread(INFINITY), most = spread(-INFINITY)
-    cdef Py_ssize_t i, whole = n - n % LANES
+    cdef Py_ssize_t i, found = 0, whole = n - n % LANES
     for i in range(0, whole, 8):
         v = load(&x[i])
+        found += count(known(v))
+        # Of NaN and a number the second is taken.
         least = lesser(v, least)
         most = greater(v, most)
     low[0], high[0] = smallest(least), largest(most)
     for i in range(whole, n):
-        low[0] = min(low[0], x[i])
-        high[0] = max(high[0], x[i])
+        found += <int>(x[i] == x[i])
+        low[0] = x[i] if x[i] < low[0] else low[0]
+        high[0] = x[i] if x[i] > high[0] else high[0]
+    return found
 
 
 cdef inline int deal(const double* x, Py_ssize_t n, double low, double high, Room room) noexcept nogil:
@@ -70,16 +76,14 @@ cdef inline int deal(const double* x, Py_ssize_t n, double low, double high, Roo
     Returns how many the fullest holds; nothing is laid out where that is more than FULL.
     """
     cdef Py_ssize_t i, k
-    cdef uint32_t intervals = 512, columns, at
+    cdef uint32_t columns = <uint32_t>(PER_NUMBER * n // (STACK * WHOLE) + 1) * WHOLE, at
+    cdef uint32_t intervals = STACK * columns
     cdef uint16_t total = 0
     cdef uint8_t fullest = 0
-    while intervals < 4 * n:
-        intervals *= 2
     cdef double scale = (intervals - 1) / (high - low)
     # Too far apart for a double, or too near.
     if not 0.0 < scale < INFINITY:
         return FULL + 1
-    columns = intervals // STACK
     memset(room.counts, 0, intervals)
     for i in range(n):
         # Rounding keeps the order: a larger number is in no earlier interval.
@@ -116,21 +120,22 @@ cdef inline void compare(
 ) noexcept nogil:
     """Compare each of n numbers with width others, from the beginning of its interval on."""
     cdef Py_ssize_t i, k
-    cdef int under, up_to
+    cdef int under, twice
     cdef int32_t begin
     cdef lanes v, one
     for i in range(n):
         one = spread(x[i])
         begin = room.begins[room.interval[i]]
         under = 0
-        up_to = 0
+        twice = 0
         for k in range(0, width, 8):
             v = load(&room.laid[begin + k])
-            under += count(less(v, one))
-            up_to += count(at_most(v, one))
+            twice += count_twice(less(v, one), at_most(v, one))
+            if smaller != NULL:
+                under += count(less(v, one))
         if smaller != NULL:
             smaller[i] = begin + under
-        place[i] = 2 * begin + under + up_to - <int32_t>n
+        place[i] = 2 * begin + twice - <int32_t>n
 
 
 cdef inline void place_by_sorting(
