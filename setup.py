@@ -37,12 +37,16 @@ DIRECTIVES = {
 # No fused multiply-add, no reassociation: a result must not depend on the machine that compiled it. The other two
 # flags concern only errno and exception flags, which nobody reads, and let loops with comparisons become vectors.
 LEVEL = "-O1" if DEBUG else "-O3"
+# Short rounds over many numbers: fewer of them take 6 % off.
+UNROLLED = ("_evaluation",)
 COMPILE_ARGS = (
     [] if sys.platform == "win32" else [LEVEL, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 )
 
 
 def extension(name: str, source: str, flags: list[str]) -> Extension:
+    if name.rpartition(".")[2] in UNROLLED and COMPILE_ARGS and not DEBUG:
+        flags = ["-funroll-loops", *flags]
     return Extension(
         name, [source], include_dirs=["ext/kifactors/_kernels"], extra_compile_args=[*COMPILE_ARGS, *flags]
     )

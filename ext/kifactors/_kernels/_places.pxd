@@ -80,8 +80,10 @@ cdef inline int deal(const double* x, Py_ssize_t n, double low, double high, Roo
     cdef uint32_t intervals = STACK * columns
     cdef uint16_t total = 0
     cdef uint8_t fullest = 0
-    cdef double scale = (intervals - 1) / (high - low)
-    # Too far apart for a double, or too near.
+    cdef double scale = 0.0
+    if low < high:
+        scale = (intervals - 1) / (high - low)
+    # All alike, too far apart for a double, or too near.
     if not 0.0 < scale < INFINITY:
         return FULL + 1
     memset(room.counts, 0, intervals)
