@@ -68,9 +68,10 @@ def evaluate(
     column : str
         What is evaluated: any column of numbers of the scores.
     by : str, optional
-        Column of names, of scores or universe: information coefficients within each of them as well.
+        Column of names, of scores or universe, not of both: information coefficients within each of them as well.
     styles : sequence of str
-        Columns of numbers of the universe, exposures to other styles, that the regressions hold constant.
+        Columns of numbers of the universe, exposures to other styles, that the regressions hold constant. None may
+        have the name of a column of the scores or of one that the evaluation makes: return, size, market, weight.
     universe : table, optional
         date, asset_id, market_cap and industry as known on that date: for cap weights, and for the regressions (size is
         the logarithm of market_cap).
@@ -99,7 +100,8 @@ def evaluate(
     Raises
     ------
     DataError
-        Neither or both of prices and returns are given, or a number of an input is outside its range.
+        Neither or both of prices and returns are given, a number of an input is outside its range, or a column has the
+        name of another.
     MissingColumnError
         A column is absent.
     DateError

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kifactors.cross_section import date_offsets
 from kifactors.errors import DataError, DateError, MissingColumnError
+from kifactors.evaluation._columns import check_groups, check_styles
 from kifactors.evaluation._forward import Entries, entries_of
 from kifactors.evaluation._sessions import Sessions
 from kifactors.panel import KEY, attach
@@ -120,7 +121,7 @@ def panel_of(
     DateError
         No score date is followed by a session: prices and scores do not meet.
     DataError
-        `column` holds no numbers.
+        `column` holds no numbers, or `by` or a style has the name of something else.
     """
     if not isinstance(scores, Scores):
         raise DataError(f"scores is a {type(scores).__name__}; expected Scores.")
@@ -130,8 +131,9 @@ def panel_of(
     if not frame[column].dtype.is_float():
         raise DataError(f"column {column!r} holds {frame[column].dtype}; expected numbers.")
     names = ["ticker", "role", "coverage", *([by] if by in frame.columns else [])]
+    check_groups(by, frame.columns, ())
     rows = frame.select(*KEY, *dict.fromkeys(names))
-    rows, caps = _with_universe(rows, universe, by, styles)
+    rows, caps = _with_universe(rows, universe, by, styles, frame.columns)
     offsets = date_offsets(rows)
     dates = tuple(rows["date"].gather(offsets[:-1]).to_list())
     entries = entries_of(dates, sessions, max_wait_days=max_wait_days)
@@ -151,7 +153,11 @@ def panel_of(
 
 
 def _with_universe(
-    rows: pl.DataFrame, universe: TableLike | None, by: str | None, styles: Sequence[str]
+    rows: pl.DataFrame,
+    universe: TableLike | None,
+    by: str | None,
+    styles: Sequence[str],
+    scored: Sequence[str],
 ) -> tuple[pl.DataFrame, Floats | None]:
     own = by is None or by in rows.columns
     if universe is None:
@@ -160,17 +166,20 @@ def _with_universe(
         if styles:
             raise MissingColumnError(f"styles are {', '.join(styles)}: pass universe= with these columns.")
         return rows, None
-    given = universe_columns(
-        universe, [*([] if own or by is None else [by]), *styles], optional=("market_cap", "industry")
-    )
-    given = given.sort(KEY)
+    needed, optional = list(styles), ["market_cap", "industry"]
+    if by is not None:
+        (optional if own else needed).append(by)
+    given = universe_columns(universe, needed, optional=optional).sort(KEY)
+    check_groups(by, scored, given.columns)
+    check_styles(styles, scored)
     twice = given.select(pl.struct(KEY).is_duplicated())
     if twice.to_series().any():
         row = given.row(int(twice.to_series().arg_max() or 0), named=True)
         raise DataError(
             f"the universe has asset {row['asset_id']!r} twice on {row['date']}; expected one row per date and asset."
         )
-    rows = attach(rows, given.select(*KEY, *(name for name in given.columns if name not in rows.columns)))
+    if given.width > len(KEY):
+        rows = attach(rows, given)
     if "market_cap" not in rows.columns:
         return rows, None
     caps = rows["market_cap"].fill_null(np.nan).to_numpy()
