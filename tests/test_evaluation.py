@@ -178,7 +178,11 @@ def test_every_row_is_either_in_the_sample_or_dropped_with_a_reason(seed, ends):
     gone = [name for name, day in last.items() if day and day < DAYS[-1]]
     if ends and gone:
         options["delistings"] = pl.DataFrame(
-            {"date": [DAYS[-1] + timedelta(1)] * len(gone), "asset_id": gone, "return": [-0.5] * len(gone)}
+            {
+                "date": [last[name] + timedelta(1) for name in gone],
+                "asset_id": gone,
+                "return": [-0.5] * len(gone),
+            }
         )
     found = plain(scores, prices=prices, horizons=(1, 3), **options)
     lost = found.dropped.collect()

@@ -1,5 +1,6 @@
 """What evaluation is given: columns of one name, delistings, options and numbers that cannot be right."""
 
+from datetime import date
 
 import polars as pl
 import pytest
@@ -66,3 +67,70 @@ def test_caps_and_industries_may_be_groups_and_styles():
     universe = universe_of(market_cap=[1.0, 2.0, 3.0, 4.0, 5.0, 7.0], industry=list("xxxyyy"))
     found = plain(scores_of(VALUES), prices=prices_of(PRICES), universe=universe, by="industry")
     assert found.ic["group"].drop_nulls().unique().sort().to_list() == ["x", "y"]
+
+
+# Delistings.
+
+
+def gone(day, left, asset="b"):
+    return pl.DataFrame({"date": [day], "asset_id": [asset], "return": [left]})
+
+
+def exposed_b(**options):
+    """Hold b alone, bought on the second session."""
+    scores = scores_of({DAYS[0]: {"a": 0.0, "b": 0.5, "c": 0.0}})
+    return plain(scores, **options)
+
+
+ENDS = {"a": [100] * 9, "b": [100, 80, 50] + [None] * 6, "c": [100] * 9}
+
+
+def lost(found, asset="b"):
+    return dict(found.dropped.collect().filter(asset_id=asset).select("horizon", "reason").rows())
+
+
+def earned(found):
+    means = found.portfolios.filter(portfolio="exposed", weighting="equal").sort("horizon")
+    return dict(means.select("horizon", "mean").rows())
+
+
+LATER = "prices end before exit, and the delisting is later"
+
+
+def test_a_delisting_is_known_from_its_date_on():
+    """Bought at 80, last price 50 on the 3rd session, half of it paid out on the 6th: nothing is known on 4 and 5."""
+    found = exposed_b(prices=prices_of(ENDS), horizons=(1, 2, 3, 4, 7), delistings=gone(DAYS[5], -0.5))
+    assert earned(found) == {1: 50 / 80 - 1, 2: None, 3: None, 4: 25 / 80 - 1, 7: 25 / 80 - 1}
+    assert lost(found) == {2: LATER, 3: LATER, None: "horizon ends after the last session"}
+
+
+def test_a_delisting_between_sessions_counts_from_the_next_one():
+    """Saturday 6 January is paid for on Monday 8 January, the 5th session."""
+    found = exposed_b(prices=prices_of(ENDS), horizons=(2, 3), delistings=gone(date(2024, 1, 6), -0.5))
+    assert earned(found) == {2: None, 3: 25 / 80 - 1}
+
+
+def test_a_delisting_of_the_next_day_counts_from_the_next_session():
+    found = exposed_b(prices=prices_of(ENDS), horizons=(2,), delistings=gone(DAYS[3], -1.0))
+    assert earned(found) == {2: -1.0}
+
+
+def test_a_delisting_after_all_sessions_is_never_known():
+    found = exposed_b(prices=prices_of(ENDS), horizons=(1, 2, 7), delistings=gone(date(2030, 1, 1), -1.0))
+    assert earned(found) == {1: 50 / 80 - 1, 2: None, 7: None}
+    assert lost(found)[2] == lost(found)[7] == LATER
+    counts = found.dropped_counts.filter(horizon=2).select("reason", "rows").rows()
+    assert counts == [(LATER, 1)]
+
+
+def test_returns_and_prices_agree_on_a_later_delisting():
+    returns = prices_of(
+        {"a": [0.0] * 9, "b": [0.0, -0.2, -0.375] + [None] * 6, "c": [0.0] * 9}, column="return"
+    )
+    found = exposed_b(returns=returns, horizons=(1, 2, 3, 4), delistings=gone(DAYS[5], -0.5))
+    assert earned(found) == pytest.approx({1: 50 / 80 - 1, 2: None, 3: None, 4: 25 / 80 - 1})
+
+
+def test_a_price_after_the_delisting_is_refused():
+    with pytest.raises(DataError, match="'b' ends on 2024-01-04, and its last price is of 2024-01-04"):
+        exposed_b(prices=prices_of(ENDS), delistings=gone(DAYS[2], -1.0))

@@ -13,7 +13,7 @@ from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES, Evaluation
 from kifactors.evaluation._factor_returns import factor_returns
 from kifactors.evaluation._fama_macbeth import fama_macbeth
-from kifactors.evaluation._forward import REASONS, check_horizons, dropped_rows
+from kifactors.evaluation._forward import REASONS, check_horizons, dropped_rows, settled
 from kifactors.evaluation._ic import decay_of, ic_frame, ic_summary
 from kifactors.evaluation._limits import PriceFacts, limits_of
 from kifactors.evaluation._measure import measure
@@ -79,7 +79,8 @@ def evaluate(
         Which price of the first session strictly after the score date is paid.
     delistings : table, optional
         date, asset_id (or ticker), return: what became of the last price of those that end; -1 for a total loss.
-        Without it their last returns are unknown.
+        Without it their last returns are unknown. It is known from the first session on or after its date, which lies
+        after the last price; what ends in between is unknown, as nobody could sell, and so is a strategy's period.
     quantiles : int
         How many portfolios by value.
     exposed_above : float
@@ -149,7 +150,8 @@ def evaluate(
     held = hold(panel, found.period, found.groupings)
     stability = stability_frame(panel, found.groupings[0])
     factors, summary = _factors(panel, found.period, column, styles)
-    dropped, counts = _dropped(panel, horizons, found.codes)
+    codes = settled(found.codes, panel.places, sessions.ended)
+    dropped, counts = _dropped(panel, horizons, codes)
     main = min(range(len(horizons)), key=lambda j: abs(horizons[j] - 21))
     return Evaluation(
         ic=ic_frame(panel, horizons, found.ic, found.groups),

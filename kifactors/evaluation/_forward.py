@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from kifactors.errors import DataError
 from kifactors.evaluation._sessions import Sessions
 
-__all__ = ["REASONS", "Entries", "check_horizons", "dropped_rows", "entries_of"]
+__all__ = ["REASONS", "Entries", "check_horizons", "dropped_rows", "entries_of", "settled"]
 
-# Why a row has no return at a horizon, by the kernel's code; 0 is none.
+# Why a row has no return at a horizon, by the kernel's code; 0 is none. The last one is ours: `settled`.
 REASONS = (
     "",
     "value unknown",
@@ -24,7 +24,9 @@ REASONS = (
     "no price at exit",
     "prices end before exit, and no delisting return is known",
     "a return on the way is unknown",
+    "prices end before exit, and the delisting is later",
 )
+ENDED, LATER = 7, 9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +82,24 @@ def entries_of(dates: Sequence[date], sessions: Sessions, *, max_wait_days: int 
     wait = sessions.days[np.where(there, places, 0)] - days if sessions.days.size else np.zeros(0)
     there &= wait <= np.timedelta64(max_wait_days, "D") if sessions.days.size else False
     return Entries(days, np.where(there, places, -1))
+
+
+def settled(
+    codes: NDArray[np.uint8], places: NDArray[np.intp], ended: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return codes that tell assets whose delisting is known, and later than the exit, from those without one.
+
+    Examples
+    --------
+    The first asset has a delisting, the second has none:
+
+    >>> settled(np.array([7, 7, 0], np.uint8), np.array([0, 1, 0]), np.array([True, False])).tolist()
+    [9, 7, 0]
+    """
+    if not ended.any():
+        return codes
+    waits = ended[np.maximum(places, 0)] & (codes == ENDED)
+    return np.where(waits, np.uint8(LATER), codes)
 
 
 def dropped_rows(

@@ -34,7 +34,7 @@ class Sessions:
     names : {"asset_id", "ticker"}
         What the assets are called by.
     values : (s, a) array
-        Value of one unit; NaN where unknown. After an asset's end it holds what the delisting left of it.
+        Value of one unit; NaN where unknown. From the date of an asset's delisting on, what that left of it.
     gaps : (s, a) array of int32, optional
         How many returns are unknown so far. Only where values were made of returns; absent: none.
     last : (a,) array of int
@@ -78,7 +78,7 @@ def sessions_of(
         Which price counts.
     delistings : table, optional
         date, asset_id (or ticker), return: what the last value became, -1 for a total loss. The date is after the
-        last price.
+        last price, and the value known from the first session on or after it.
 
     Raises
     ------
@@ -94,6 +94,14 @@ def sessions_of(
     >>> rows = {"date": [date(2024, 1, 2), date(2024, 1, 3)], "asset_id": ["a", "a"], "return": [0.1, -0.5]}
     >>> sessions_of(None, rows).values.round(12).tolist()
     [[1.1], [0.55]]
+
+    What ended at 2 on the first day, and was taken over at half of that on the third:
+
+    >>> days = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)]
+    >>> prices = {"date": days + days[:1], "asset_id": ["a", "a", "a", "b"], "close": [1.0, 1.0, 1.0, 2.0]}
+    >>> ends = {"date": days[2:], "asset_id": ["b"], "return": [-0.5]}
+    >>> sessions_of(prices, None, delistings=ends).values[:, 1].tolist()
+    [2.0, nan, 1.0]
     """
     if (prices is None) == (returns is None):
         raise DataError(
@@ -213,7 +221,7 @@ def _delisted(
     delistings: TableLike,
     names: Names,
 ) -> NDArray[np.bool_]:
-    """Write what is left of the delisted after their last session, and mark them."""
+    """Write what is left of the delisted from the first session on or after the given date, and mark them."""
     rows, called = _rows("delistings", delistings, "return")
     if called != names:
         raise DataError(f"delistings name assets by {called} and prices by {names}. Use one.")
@@ -229,7 +237,7 @@ def _delisted(
         if a is None or last[a] < 0:
             raise DataError(f"delistings: {asset!r} has no prices. Drop the row, or check the name.")
         _check_after(day, asset, days[int(last[a])])
-        values[last[a] + 1 :, a] = values[last[a], a] * (1.0 + left)
+        values[days.search_sorted(day) :, a] = values[last[a], a] * (1.0 + left)
         ended[a] = True
     return ended
 
