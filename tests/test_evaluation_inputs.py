@@ -134,3 +134,51 @@ def test_returns_and_prices_agree_on_a_later_delisting():
 def test_a_price_after_the_delisting_is_refused():
     with pytest.raises(DataError, match="'b' ends on 2024-01-04, and its last price is of 2024-01-04"):
         exposed_b(prices=prices_of(ENDS), delistings=gone(DAYS[2], -1.0))
+
+
+OPENS = prices_of({"a": [10] * 9, "b": [10, 10, 10] + [None] * 6, "c": [10] * 9}, column="open")
+
+
+def with_closes(b):
+    closes = prices_of({"a": [10] * 9, "b": [10, 10, *b] + [None] * 6, "c": [10] * 9})
+    return OPENS.join(closes, on=["date", "asset_id"], how="left")
+
+
+def test_a_delisting_is_relative_to_the_last_close_at_whatever_price_one_trades():
+    """Bought at an open of 10; the last day opens at 10 and closes at 1; half of that is paid: 0.5 for 10."""
+    options = {"prices": with_closes([1]), "horizons": (1, 2), "delistings": gone(DAYS[3], -0.5)}
+    assert earned(exposed_b(**options, entry="open")) == {1: 0.0, 2: pytest.approx(0.5 / 10 - 1)}
+    assert earned(exposed_b(**options, entry="close")) == {
+        1: pytest.approx(-0.9),
+        2: pytest.approx(0.5 / 10 - 1),
+    }
+
+
+def test_the_last_close_may_be_of_another_session_than_the_last_open():
+    """The last day has no close: what counts is that of the day before."""
+    found = exposed_b(prices=with_closes([None]), horizons=(2,), entry="open", delistings=gone(DAYS[3], -0.5))
+    assert earned(found) == {2: pytest.approx(5 / 10 - 1)}
+
+
+def test_a_delisting_is_after_the_last_close_even_if_the_open_is_unknown():
+    prices = with_closes([1]).with_columns(
+        pl.when((pl.col("asset_id") == "b") & (pl.col("date") == DAYS[2]))
+        .then(None)
+        .otherwise("open")
+        .alias("open")
+    )
+    with pytest.raises(DataError, match="'b' ends on 2024-01-04, and its last price is of 2024-01-04"):
+        exposed_b(prices=prices, entry="open", delistings=gone(DAYS[2], -0.5))
+    found = exposed_b(prices=prices, entry="open", delistings=gone(DAYS[3], -0.5), horizons=(1, 2))
+    assert earned(found) == {1: None, 2: pytest.approx(0.5 / 10 - 1)}
+
+
+def test_a_delisting_needs_closes():
+    with pytest.raises(DataError, match=r"prices have no column close.*relative to the last close"):
+        exposed_b(prices=OPENS, entry="open", delistings=gone(DAYS[3], -0.5))
+    never = with_closes([1]).with_columns(close=pl.when(pl.col("asset_id") != "b").then("close"))
+    with pytest.raises(DataError, match="delistings: 'b' has no close"):
+        exposed_b(prices=never, entry="open", delistings=gone(DAYS[3], -0.5))
+    wrong = with_closes([-1])
+    with pytest.raises(DataError, match="close of 'b' on 2024-01-04 is -1"):
+        exposed_b(prices=wrong, entry="open", delistings=gone(DAYS[3], -0.5))

@@ -58,7 +58,7 @@ def evaluate(
     ----------
     scores : Scores
     prices : table, optional
-        date, asset_id (or ticker), close, and open for `entry="open"`: one row per session and asset, adjusted for
+        date, asset_id (or ticker), close, or open for `entry="open"`: one row per session and asset, adjusted for
         splits. Its dates are the sessions. A polars or pandas frame, an Arrow table, a mapping, or a file.
     returns : table, optional
         date, asset_id (or ticker), return: a fraction, from the session before to this one. Exactly one of prices and
@@ -76,11 +76,12 @@ def evaluate(
         date, asset_id, market_cap and industry as known on that date: for cap weights, and for the regressions (size is
         the logarithm of market_cap).
     entry : {"close", "open"}
-        Which price of the first session strictly after the score date is paid.
+        Which price of the first session strictly after the score date is paid; horizons end at the same kind of price.
     delistings : table, optional
         date, asset_id (or ticker), return: what became of the last price of those that end; -1 for a total loss.
         Without it their last returns are unknown. It is known from the first session on or after its date, which lies
-        after the last price; what ends in between is unknown, as nobody could sell, and so is a strategy's period.
+        after the last price; what ends in between is unknown, as nobody could sell, and so is a strategy's period. It
+        is relative to the last close, so that `entry="open"` needs the column close as well.
     quantiles : int
         How many portfolios by value.
     exposed_above : float

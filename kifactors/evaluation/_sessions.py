@@ -1,5 +1,6 @@
 """What an asset was worth on each session: prices or returns as one matrix, and how assets ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -75,10 +76,11 @@ def sessions_of(
         date, asset_id (or ticker), return: a fraction, from the last session to this one, at least -1; null is
         unknown. Exactly one of the two is given.
     entry : {"close", "open"}
-        Which price counts.
+        Which price counts, at entry and at exit. A delisting return is relative to the last close all the same.
     delistings : table, optional
         date, asset_id (or ticker), return: what the last value became, -1 for a total loss. The date is after the
-        last price, and the value known from the first session on or after it.
+        last price, and the value known from the first session on or after it. With `entry="open"` prices need the
+        column close too.
 
     Raises
     ------
@@ -112,8 +114,11 @@ def sessions_of(
     if returns is not None and entry == "open":
         raise DataError("returns end at the close: entry='open' needs prices= with a column open.")
     what, column = ("returns", "return") if prices is None else ("prices", entry)
-    rows, names = _rows(what, returns if prices is None else prices, column)
-    _check_numbers(what, rows, column)
+    # Returns of delistings are relative to closes.
+    closes = ("close",) if delistings is not None and column == "open" else ()
+    rows, names = _rows(what, returns if prices is None else prices, column, *closes)
+    for each in (column, *closes):
+        _check_numbers(what, rows, each)
     assets = rows["asset"].unique().sort()
     days = rows["date"].unique().sort()
     values, last = _matrix(what, rows, column, days, assets)
@@ -122,25 +127,28 @@ def sessions_of(
         values, gaps = _grown(values, last)
     ended = np.zeros(len(assets), bool)
     if delistings is not None:
-        ended = _delisted(values, last, days, assets, delistings, names)
+        ends = _delistings(delistings, names)
+        worth = _last_closes(rows, ends["asset"]) if closes else None
+        ended = _delisted(values, last, days, assets, ends, worth)
     return Sessions(days.to_numpy(), assets, names, values, gaps, last, ended)
 
 
-def _rows(what: str, given: TableLike | None, column: str) -> tuple[pl.DataFrame, Names]:
-    """Return (date, asset, column) and what the assets are called by."""
+def _rows(what: str, given: TableLike | None, *columns: str) -> tuple[pl.DataFrame, Names]:
+    """Return (date, asset, columns) and what the assets are called by."""
     read = read_given(what, given)
     names: Names = "asset_id" if "asset_id" in read.frame.columns else "ticker"
-    absent = [name for name in ("date", names, column) if name not in read.frame.columns]
+    absent = [name for name in ("date", names, *columns) if name not in read.frame.columns]
     if absent:
+        why = " A delisting return is relative to the last close." if absent[0] in columns[1:] else ""
         wanted = "asset_id (or ticker)" if absent[0] == "ticker" else absent[0]
         raise MissingColumnError(
             f"{what} have no column {wanted}; they have {', '.join(read.frame.columns)}. Rename it: the columns are date, "
-            f"asset_id (or ticker) and {column}."
+            f"asset_id (or ticker) and {' and '.join(columns)}.{why}"
         )
-    frame = read.frame.select("date", pl.col(names).alias("asset"), column)
-    number = Column(name=column, dtype=pl.Float64, doc="value", nullable=True)
+    frame = read.frame.select("date", pl.col(names).alias("asset"), *columns)
+    numbers = [Column(name=name, dtype=pl.Float64, doc="value", nullable=True) for name in columns]
     asset = Column(name="asset", dtype=pl.String, doc="name of the asset")
-    schema = TableSchema(name=what, doc=what, key=("date", "asset"), columns=(DATE, asset, number))
+    schema = TableSchema(name=what, doc=what, key=("date", "asset"), columns=(DATE, asset, *numbers))
     rows = declared(schema, read._replace(frame=frame))
     for name in ("date", "asset"):
         if rows[name].null_count():
@@ -213,16 +221,9 @@ def _grown(returns: Floats, last: NDArray[np.intp]) -> tuple[Floats, NDArray[np.
     return values, gaps
 
 
-def _delisted(
-    values: Floats,
-    last: NDArray[np.intp],
-    days: pl.Series,
-    assets: pl.Series,
-    delistings: TableLike,
-    names: Names,
-) -> NDArray[np.bool_]:
-    """Write what is left of the delisted from the first session on or after the given date, and mark them."""
-    rows, called = _rows("delistings", delistings, "return")
+def _delistings(given: TableLike, names: Names) -> pl.DataFrame:
+    """Return (date, asset, return) of those whose return is known."""
+    rows, called = _rows("delistings", given, "return")
     if called != names:
         raise DataError(f"delistings name assets by {called} and prices by {names}. Use one.")
     rows = rows.drop_nulls("return")
@@ -231,13 +232,43 @@ def _delisted(
         raise DataError(
             f"delistings: {rows['asset'].filter(rows['asset'].is_duplicated())[0]!r} stands twice."
         )
+    return rows
+
+
+def _last_closes(rows: pl.DataFrame, assets: pl.Series) -> dict[str, tuple[date, float]]:
+    """Return day and price of the last close of each of these assets."""
+    known = rows.filter(pl.col("asset").is_in(assets.implode())).drop_nulls("close").sort("date")
+    found = known.group_by("asset").agg(pl.col("date", "close").last())
+    return {asset: (day, close) for asset, day, close in found.select("asset", "date", "close").rows()}
+
+
+def _delisted(
+    values: Floats,
+    last: NDArray[np.intp],
+    days: pl.Series,
+    assets: pl.Series,
+    rows: pl.DataFrame,
+    closes: Mapping[str, tuple[date, float]] | None,
+) -> NDArray[np.bool_]:
+    """Write what is left of the delisted from the first session on or after the given date, and mark them.
+
+    It is left of the last close; without closes, values are such.
+    """
     ended = np.zeros(len(assets), bool)
     places = rows["asset"].cast(pl.Enum(assets), strict=False).to_physical().to_list()
     for (day, asset, left), a in zip(rows.select("date", "asset", "return").rows(), places, strict=True):
         if a is None or last[a] < 0:
             raise DataError(f"delistings: {asset!r} has no prices. Drop the row, or check the name.")
-        _check_after(day, asset, days[int(last[a])])
-        values[days.search_sorted(day) :, a] = values[last[a], a] * (1.0 + left)
+        end, worth = days[int(last[a])], float(values[last[a], a])
+        if closes is not None:
+            if asset not in closes:
+                raise DataError(
+                    f"delistings: {asset!r} has no close that its return is relative to. Add one."
+                )
+            closed, worth = closes[asset]
+            end = max(end, closed)
+        _check_after(day, asset, end)
+        values[days.search_sorted(day) :, a] = worth * (1.0 + left)
         ended[a] = True
     return ended
 
