@@ -9,18 +9,11 @@ import polars as pl
 
 from kifactors.calendar import parse_date
 from kifactors.errors import DataError, DateError, MissingColumnError
+from kifactors.evaluation._compared import FOUND, Compared, check_days
+from kifactors.evaluation._options import names_of, whole
 
 __all__ = ["LookAheadAudit", "audit_look_ahead"]
 
-FOUND = {
-    "date": pl.Date,
-    "asset_id": pl.String,
-    "column": pl.String,
-    "change": pl.String,
-    "cut": pl.Date,
-    "before": pl.String,
-    "after": pl.String,
-}
 # What a user would look at; the rest is the same again.
 MOST_ROWS = 1_000
 # What numbers are multiplied by: shares stay shares, and a low end stays below its high end.
@@ -80,11 +73,13 @@ def audit_look_ahead(
     tables : mapping of str to polars.DataFrame
         What the factor reads.
     known : mapping of str to str
-        The column of each table that says on which date a row is known; a table that is not named is never changed.
+        The column of each table that says on which date a row is known, a Date or a Datetime, of which its day counts;
+        a table that is not named is never changed.
     cuts : sequence of dates
-        The dates t. Scores of dates <= t must not move.
+        The dates t. Scores of dates <= t must not move. A time has the day of its own zone: a score of 15:00 of the day
+        t is compared, and what is known at 15:00 of the day t is not changed.
     key : sequence of str
-        The columns that name a score: the first one is its date.
+        The columns that name a score: the first one is its date, a Date or a Datetime.
     never_added : collection of str
         Tables to which no rows are added, as the factor would refuse them: intervals that must not overlap, say.
     seed : int
@@ -97,8 +92,10 @@ def audit_look_ahead(
     Raises
     ------
     DataError
-        The factor gives two results for the same inputs, returns no polars frame or a key twice, or no cut can change
-        anything.
+        The factor gives two results for the same inputs, on whatever date, returns no polars frame or a key twice, no
+        cut can change anything, or none has scores up to it.
+    DateError
+        Cuts are no dates.
     MissingColumnError
         `known` names a column that is absent.
 
@@ -125,39 +122,77 @@ def audit_look_ahead(
     >>> audit(by_date, {"x": rows}, {"x": "date"}, ["2024-01-31"]).passed
     True
     """
-    days = [parse_date(cut) for cut in cuts]
-    if not days:
-        raise DateError("there are no cuts. Give the dates after which inputs change.")
-    for name, column in known.items():
-        if name not in tables or column not in tables[name].columns:
-            raise MissingColumnError(f"known says {name!r} has a column {column!r}, and it has not.")
-    computed = _Compared(factor, list(key))
-    whole = computed.run(dict(tables))
-    found = computed.differences(whole, computed.run(dict(tables)), days[-1], "nothing")
-    if found.height:
+    days = _cuts(cuts)
+    key = names_of("key", key, "columns")
+    never_added = names_of("never_added", never_added, "tables", fewest=0)
+    rng = np.random.default_rng(whole("seed", seed, least=0))
+    _check(tables, known, never_added)
+    counts = {
+        cut: {name: tables[name].filter(_after(column, cut)).height for name, column in known.items()}
+        for cut in days
+    }
+    if not any(any(rows.values()) for rows in counts.values()):
+        raise DataError("no table has a row after any cut: nothing was tested. Cut earlier.")
+    computed = Compared(factor, key)
+    whole_run = computed.run(dict(tables))
+    if computed.differences(whole_run, computed.run(dict(tables)), None, "nothing").height:
         raise DataError(
             "the factor gives two results for the same inputs: make it deterministic first (seed, order)."
         )
-    changed, parts = [], []
-    rng = np.random.default_rng(seed)
+    first = computed.first_day(whole_run)
+    if not any(any(counts[cut].values()) and first is not None and first <= cut for cut in days):
+        raise DataError(
+            f"no scores up to any cut: the first is of {first or 'never'}, and nothing would be compared. Cut later, "
+            "where inputs change after."
+        )
+    parts = []
     for cut in days:
-        later = {name: pl.col(column) > cut for name, column in known.items()}
-        counts = {name: tables[name].filter(later[name]).height for name in known}
-        changed += [(name, cut, count) for name, count in counts.items()]
-        if not any(counts.values()):
+        if not any(counts[cut].values()):
             continue
         for change in ("numbers", "order", "removed", "added"):
             altered = {
-                name: _altered(frame, known[name], later[name], change, rng)
+                name: _altered(frame, known[name], _after(known[name], cut), change, rng)
                 if name in known and not (change == "added" and name in never_added)
                 else frame
                 for name, frame in tables.items()
             }
-            parts.append(computed.differences(whole, computed.run(altered), cut, change))
+            parts.append(computed.differences(whole_run, computed.run(altered), cut, change))
+    changed = [(name, cut, rows) for cut in days for name, rows in counts[cut].items()]
     rows = pl.DataFrame(changed, schema={"table": pl.String, "cut": pl.Date, "rows": pl.Int64}, orient="row")
-    if not parts:
-        raise DataError("no table has a row after any cut: nothing was tested. Cut earlier.")
-    return LookAheadAudit(pl.concat(parts).head(MOST_ROWS), computed.runs, rows)
+    return LookAheadAudit(
+        pl.concat([pl.DataFrame(schema=FOUND), *parts]).head(MOST_ROWS), computed.runs, rows
+    )
+
+
+def _cuts(given: Sequence[str | date]) -> list[date]:
+    if isinstance(given, str | date):
+        raise DateError(f"cuts is {given!r}; expected a list of dates, [{str(given)!r}] say.")
+    days = list(dict.fromkeys(parse_date(cut) for cut in given))
+    if not days:
+        raise DateError("there are no cuts. Give the dates after which inputs change.")
+    return days
+
+
+def _check(
+    tables: Mapping[str, pl.DataFrame], known: Mapping[str, str], never_added: Collection[str]
+) -> None:
+    for name, frame in tables.items():
+        if not isinstance(frame, pl.DataFrame):
+            raise DataError(
+                f"table {name!r} is a {type(frame).__module__.partition('.')[0]} {type(frame).__name__}; expected a polars "
+                "DataFrame. Use pl.from_pandas(...) or .collect(), say."
+            )
+    for name, column in known.items():
+        if name not in tables or column not in tables[name].columns:
+            raise MissingColumnError(f"known says {name!r} has a column {column!r}, and it has not.")
+        check_days(tables[name], column, f"table {name!r}")
+    unknown = [name for name in never_added if name not in tables]
+    if unknown:
+        raise DataError(f"never_added has {unknown[0]!r}; the tables are {', '.join(tables)}.")
+
+
+def _after(column: str, cut: date) -> pl.Expr:
+    return pl.col(column).dt.date() > cut
 
 
 def _altered(
@@ -188,61 +223,3 @@ def _noisy(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
         else:
             columns.append(values)
     return pl.DataFrame(columns)
-
-
-class _Compared:
-    """A factor, and what differs between two of its results."""
-
-    def __init__(self, factor: Callable[[dict[str, pl.DataFrame]], pl.DataFrame], key: list[str]) -> None:
-        self.factor, self.key, self.runs = factor, key, 0
-
-    def run(self, tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
-        self.runs += 1
-        found = self.factor(tables)
-        if not isinstance(found, pl.DataFrame):
-            raise DataError(f"the factor returns a {type(found).__name__}; expected a polars frame.")
-        absent = [name for name in self.key if name not in found.columns]
-        if absent:
-            raise MissingColumnError(
-                f"the factor's result has no column {absent[0]!r}; it has {found.columns}."
-            )
-        if found.select(pl.struct(self.key).is_duplicated().any()).item():
-            raise DataError(f"the factor's result has a {tuple(self.key)} twice.")
-        return found
-
-    def differences(self, whole: pl.DataFrame, other: pl.DataFrame, cut: date, change: str) -> pl.DataFrame:
-        """Return the cells up to the cut that differ, as text."""
-        day = self.key[0]
-        names = [name for name in whole.columns if name not in self.key]
-        a, b = (
-            frame.filter(pl.col(day) <= cut)
-            .select(*(pl.col(name).cast(pl.String) if name != day else pl.col(day) for name in self.key),
-                    *(pl.col(name).cast(pl.String) for name in names if name in frame.columns))
-            .sort(self.key)
-            for frame in (whole, other)
-        )  # fmt: skip
-        if a.equals(b):
-            return pl.DataFrame(schema=FOUND)
-        there, here = (
-            frame.unpivot(index=self.key, variable_name="column").with_columns(there=pl.lit(value=True))
-            for frame in (a, b)
-        )
-        both = there.join(here, on=[*self.key, "column"], how="full", suffix="_after", coalesce=True)
-        both = both.filter(
-            pl.col("value").ne_missing(pl.col("value_after"))
-            | pl.col("there").ne_missing(pl.col("there_after"))
-        )
-        asset = pl.concat_str(self.key[1:], separator=" ") if len(self.key) > 1 else pl.lit("")
-        absent = pl.lit("no row")
-        return both.sort(*self.key, "column").select(
-            pl.col(day).cast(pl.Date).alias("date"),
-            asset.alias("asset_id"),
-            "column",
-            pl.lit(change).alias("change"),
-            pl.lit(cut).alias("cut"),
-            pl.when("there").then(pl.col("value").fill_null("null")).otherwise(absent).alias("before"),
-            pl.when("there_after")
-            .then(pl.col("value_after").fill_null("null"))
-            .otherwise(absent)
-            .alias("after"),
-        )

@@ -1,0 +1,77 @@
+"""Options of a caller: whole numbers, numbers and lists of names, or an error that says which is none."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from kifactors.errors import DataError
+
+__all__ = ["names_of", "number", "whole"]
+
+
+def whole(name: str, given: object, *, least: int) -> int:
+    """Return a whole number.
+
+    Raises
+    ------
+    DataError
+        It is none, or smaller than the least.
+
+    Examples
+    --------
+    >>> whole("quantiles", np.int64(5), least=2)
+    5
+    >>> whole("draws", 10.5, least=0)
+    Traceback (most recent call last):
+        ...
+    kifactors.errors.DataError: draws is 10.5; expected a whole number of at least 0.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or int(given) < least:
+        raise DataError(f"{name} is {given!r}; expected a whole number of at least {least}.")
+    return int(given)
+
+
+def number(name: str, given: object) -> float:
+    """Return a finite number.
+
+    Raises
+    ------
+    DataError
+        It is none, infinite or NaN.
+
+    Examples
+    --------
+    >>> number("exposed_above", "a")
+    Traceback (most recent call last):
+        ...
+    kifactors.errors.DataError: exposed_above is 'a'; expected a finite number.
+    """
+    kinds = int | float | np.integer | np.floating
+    if isinstance(given, bool) or not isinstance(given, kinds) or not math.isfinite(given):
+        raise DataError(f"{name} is {given!r}; expected a finite number.")
+    return float(given)
+
+
+def names_of(name: str, given: Iterable[str], what: str, *, fewest: int = 1) -> list[str]:
+    """Return a list of texts.
+
+    Raises
+    ------
+    DataError
+        It is a single text, holds something else than texts, or too few of them.
+
+    Examples
+    --------
+    >>> names_of("styles", "mom", "columns")
+    Traceback (most recent call last):
+        ...
+    kifactors.errors.DataError: styles is 'mom'; expected a list of columns, ['mom'] say.
+    """
+    if isinstance(given, str):
+        raise DataError(f"{name} is {given!r}; expected a list of {what}, [{given!r}] say.")
+    found = list(given) if isinstance(given, Iterable) else []
+    whole_list = isinstance(given, Iterable) and all(isinstance(one, str) for one in found)
+    if not whole_list or len(found) < fewest:
+        raise DataError(f"{name} is {given!r}; expected a list of {what}.")
+    return found
