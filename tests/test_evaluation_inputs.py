@@ -1,7 +1,9 @@
 """What evaluation is given: columns of one name, delistings, options and numbers that cannot be right."""
 
+import math
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -182,3 +184,73 @@ def test_a_delisting_needs_closes():
     wrong = with_closes([-1])
     with pytest.raises(DataError, match="close of 'b' on 2024-01-04 is -1"):
         exposed_b(prices=wrong, entry="open", delistings=gone(DAYS[3], -0.5))
+
+
+# Options and numbers.
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"horizons": 5}, "horizons are 5; expected different whole numbers of sessions"),
+        ({"horizons": "15"}, "horizons are '15'; expected"),
+        ({"quantiles": 2.5}, "quantiles is 2.5"),
+        ({"draws": 10.5}, "draws is 10.5; expected a whole number of at least 0"),
+        ({"draws": 1}, "draws is 1; an interval of 0.95 needs at least 40 draws, or 0 for none"),
+        ({"draws": 199, "confidence": 0.99}, "draws is 199; an interval of 0.99 needs at least 200"),
+        ({"seed": -1}, "seed is -1; expected a whole number of at least 0"),
+        ({"confidence": "a"}, "confidence is 'a'; expected a finite number"),
+        ({"max_wait_days": 2.5}, "max_wait_days is 2.5; expected a whole number of at least 1"),
+        ({"max_wait_days": None}, "max_wait_days is None; expected a whole number of at least 1"),
+        ({"max_wait_days": -1}, "max_wait_days is -1; expected a whole number of at least 1"),
+        ({"exposed_above": "a"}, "exposed_above is 'a'; expected a finite number"),
+        ({"exposed_above": math.nan}, "exposed_above is nan; expected a finite number"),
+        ({"n_threads": "4"}, "n_threads is '4'; expected a whole number of at least 1"),
+        ({"n_threads": 0}, "n_threads is 0; expected a whole number of at least 1"),
+        ({"styles": "mom"}, "styles is 'mom'; expected a list of columns"),
+        ({"styles": [5]}, r"styles is \[5\]; expected a list of columns"),
+        ({"styles": ["mom", "mom"]}, "styles name 'mom' twice"),
+        ({"by": 5}, "by is 5; expected the name of a column"),
+        ({"column": ["exposure"]}, r"column is \['exposure'\]; expected the name of a column"),
+        ({"facts": {"dividends": False}}, "facts is a dict; expected PriceFacts"),
+        ({"entry": ["close"]}, "entry is .'close'.; expected 'close' or 'open'"),
+    ],
+)
+def test_options_are_named_before_anything_is_read(options, said):
+    with pytest.raises(DataError, match=said):
+        plain(scores_of(VALUES), prices="there is no such file.parquet", **options)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    universe = universe_of(mom=[1.0, 3.0, 2.0, 5.0, 4.0, 0.0])
+    options = {"prices": prices_of(PRICES), "universe": universe, "styles": ("mom",)}
+    one = plain(scores_of(VALUES), quantiles=3, max_wait_days=7, seed=1, n_threads=1, **options)
+    numpy = {
+        name: np.int64(x)
+        for name, x in {"quantiles": 3, "max_wait_days": 7, "seed": 1, "n_threads": 1}.items()
+    }
+    two = plain(scores_of(VALUES), **numpy, **options, exposed_above=np.float64(0.0), draws=np.int64(0))
+    assert one.portfolios.equals(two.portfolios)
+    assert type(two.settings["quantiles"]) is int
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["a", "b", "c", "d", "e", "f"], "styles: 'mom' of the universe holds String; expected numbers"),
+        ([1.0, 2.0, math.inf, 3.0, 4.0, 5.0], "mom of 'c' on 2024-01-02 is inf; expected a finite number"),
+    ],
+)
+def test_styles_that_are_no_numbers_are_named(values, said):
+    with pytest.raises(DataError, match=said):
+        plain(scores_of(VALUES), prices=prices_of(PRICES), universe=universe_of(mom=values), styles=("mom",))
+
+
+@pytest.mark.parametrize("column", ["exposure", "score"])
+def test_an_infinite_score_is_named(column):
+    values = {day: dict(known) for day, known in VALUES.items()}
+    values[DAYS[1]]["c"] = -math.inf
+    with pytest.raises(
+        DataError, match=f"scores: {column} of 'c' on 2024-01-03 is -inf; expected a finite number"
+    ):
+        plain(scores_of(values, column=column), prices=prices_of(PRICES), column=column)

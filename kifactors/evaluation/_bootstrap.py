@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError, MissingExtraError
 from kifactors.evaluation._hac import FEWEST_PERIODS
+from kifactors.evaluation._options import number, whole
 from kifactors.evaluation._overlap import calibrate
 from kifactors.evaluation._student import student_quantile
 
@@ -32,7 +33,8 @@ class Bootstrap:
     Parameters
     ----------
     draws : int
-        How many; 0 for none, and intervals are unknown.
+        How many; 0 for none, and intervals are unknown. Otherwise at least 2 / (1 - confidence), 40 for 95 %: fewer have
+        no draw beyond the ends.
     confidence : float
         Share of intervals that hold the truth, in (0, 1).
     seed : int
@@ -63,9 +65,14 @@ class Bootstrap:
     _drawn: dict[tuple[int, int], NDArray[np.uint16]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.draws < 0 or not 0.0 < self.confidence < 1.0:
+        draws = whole("draws", self.draws, least=0)
+        whole("seed", self.seed, least=0)
+        if not 0.0 < number("confidence", self.confidence) < 1.0:
+            raise DataError(f"confidence {self.confidence} was given; expected more than 0 and less than 1.")
+        fewest = math.ceil(round(2.0 / (1.0 - self.confidence), 6))
+        if 0 < draws < fewest:
             raise DataError(
-                f"draws is {self.draws} and confidence {self.confidence}; expected at least 0, and a share in (0, 1)."
+                f"draws is {draws}; an interval of {self.confidence:g} needs at least {fewest} draws, or 0 for none."
             )
 
     def interval(

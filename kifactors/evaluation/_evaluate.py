@@ -17,6 +17,7 @@ from kifactors.evaluation._forward import REASONS, check_horizons, dropped_rows,
 from kifactors.evaluation._ic import decay_of, ic_frame, ic_summary
 from kifactors.evaluation._limits import PriceFacts, limits_of
 from kifactors.evaluation._measure import measure
+from kifactors.evaluation._options import different, number, whole
 from kifactors.evaluation._panel import Panel, panel_of
 from kifactors.evaluation._portfolios import portfolio_frame, portfolio_summary, spread_frame, spread_summary
 from kifactors.evaluation._sessions import Entry, sessions_of
@@ -87,7 +88,7 @@ def evaluate(
     exposed_above : float
         Who counts as exposed: an exposure above this.
     confidence, draws, seed : float, int, int
-        Of the bootstrap intervals (extra ``evaluation``); `draws=0` for none.
+        Of the bootstrap intervals (extra ``evaluation``); `draws=0` for none, otherwise at least 2 / (1 - confidence).
     max_wait_days : int
         A score date that is followed by no session in so many days has no entry.
     facts : PriceFacts, optional
@@ -133,9 +134,21 @@ def evaluate(
     True
     """
     horizons = check_horizons(horizons)
-    if isinstance(quantiles, bool) or not isinstance(quantiles, int) or not 2 <= quantiles <= MOST_QUANTILES:
-        raise DataError(f"quantiles is {quantiles!r}; expected a whole number from 2 to {MOST_QUANTILES}.")
+    quantiles = whole("quantiles", quantiles, least=2)
+    if quantiles > MOST_QUANTILES:
+        raise DataError(f"quantiles is {quantiles}; expected a whole number from 2 to {MOST_QUANTILES}.")
+    exposed_above = number("exposed_above", exposed_above)
+    max_wait_days = whole("max_wait_days", max_wait_days, least=1)
+    n_threads = None if n_threads is None else whole("n_threads", n_threads, least=1)
     bootstrap = Bootstrap(draws=draws, confidence=confidence, seed=seed)
+    styles = different("styles", styles)
+    for option, name in (("column", column), ("by", by)):
+        if not isinstance(name, str) and not (option == "by" and name is None):
+            raise DataError(f"{option} is {name!r}; expected the name of a column.")
+    if facts is not None and not isinstance(facts, PriceFacts):
+        raise DataError(
+            f"facts is a {type(facts).__name__}; expected PriceFacts. Make one with PriceFacts(...)."
+        )
     sessions = sessions_of(prices, returns, entry=entry, delistings=delistings)
     panel = panel_of(
         scores,

@@ -1,6 +1,6 @@
 """Forward returns: what was earned strictly after a score was known, and why nothing is known of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -49,7 +49,7 @@ def check_horizons(horizons: Sequence[int]) -> tuple[int, ...]:
     DataError
         One is no whole number of at least 1, stands twice, or there is none.
     """
-    found = tuple(horizons)
+    found = tuple(horizons) if isinstance(horizons, Iterable) else ()
     whole = all(isinstance(h, int | np.integer) and not isinstance(h, bool) and h >= 1 for h in found)
     if not found or not whole or len(set(found)) < len(found):
         raise DataError(

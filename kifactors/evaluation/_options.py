@@ -7,7 +7,7 @@ import numpy as np
 
 from kifactors.errors import DataError
 
-__all__ = ["names_of", "number", "whole"]
+__all__ = ["different", "names_of", "number", "whole"]
 
 
 def whole(name: str, given: object, *, least: int) -> int:
@@ -74,4 +74,24 @@ def names_of(name: str, given: Iterable[str], what: str, *, fewest: int = 1) -> 
     whole_list = isinstance(given, Iterable) and all(isinstance(one, str) for one in found)
     if not whole_list or len(found) < fewest:
         raise DataError(f"{name} is {given!r}; expected a list of {what}.")
+    return found
+
+
+def different(name: str, given: Iterable[str]) -> list[str]:
+    """Return a list of different columns, which may be empty.
+
+    Raises
+    ------
+    DataError
+        It is no list of texts, or names one twice.
+
+    Examples
+    --------
+    >>> different("styles", ("momentum", "value"))
+    ['momentum', 'value']
+    """
+    found = names_of(name, given, "columns", fewest=0)
+    twice = [one for place, one in enumerate(found) if one in found[:place]]
+    if twice:
+        raise DataError(f"{name} name {twice[0]!r} twice. Name it once.")
     return found

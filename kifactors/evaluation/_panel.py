@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kifactors.cross_section import date_offsets
 from kifactors.errors import DataError, DateError, MissingColumnError
-from kifactors.evaluation._columns import check_groups, check_styles
+from kifactors.evaluation._columns import check_finite, check_groups, check_styles
 from kifactors.evaluation._forward import Entries, entries_of
 from kifactors.evaluation._sessions import Sessions
 from kifactors.panel import KEY, attach
@@ -121,7 +121,7 @@ def panel_of(
     DateError
         No score date is followed by a session: prices and scores do not meet.
     DataError
-        `column` holds no numbers, or `by` or a style has the name of something else.
+        `column` or a style holds no numbers or an infinite one, or `by` or a style has the name of something else.
     """
     if not isinstance(scores, Scores):
         raise DataError(f"scores is a {type(scores).__name__}; expected Scores.")
@@ -131,6 +131,8 @@ def panel_of(
     if not frame[column].dtype.is_float():
         raise DataError(f"column {column!r} holds {frame[column].dtype}; expected numbers.")
     names = ["ticker", "role", "coverage", *([by] if by in frame.columns else [])]
+    for name in dict.fromkeys((column, "exposure")):
+        check_finite("scores", frame, name)
     check_groups(by, frame.columns, ())
     rows = frame.select(*KEY, *dict.fromkeys(names))
     rows, caps = _with_universe(rows, universe, by, styles, frame.columns)
@@ -171,7 +173,7 @@ def _with_universe(
         (optional if own else needed).append(by)
     given = universe_columns(universe, needed, optional=optional).sort(KEY)
     check_groups(by, scored, given.columns)
-    check_styles(styles, scored)
+    check_styles(styles, scored, given)
     twice = given.select(pl.struct(KEY).is_duplicated())
     if twice.to_series().any():
         row = given.row(int(twice.to_series().arg_max() or 0), named=True)

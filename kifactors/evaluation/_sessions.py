@@ -105,12 +105,12 @@ def sessions_of(
     >>> sessions_of(prices, None, delistings=ends).values[:, 1].tolist()
     [2.0, nan, 1.0]
     """
+    if entry not in ("close", "open"):
+        raise DataError(f"entry is {entry!r}; expected 'close' or 'open'.")
     if (prices is None) == (returns is None):
         raise DataError(
             "give either prices= or returns=, not " + ("both." if returns is not None else "neither.")
         )
-    if entry not in {"close", "open"}:
-        raise DataError(f"entry is {entry!r}; expected 'close' or 'open'.")
     if returns is not None and entry == "open":
         raise DataError("returns end at the close: entry='open' needs prices= with a column open.")
     what, column = ("returns", "return") if prices is None else ("prices", entry)
