@@ -1,6 +1,8 @@
 """What evaluation is given: columns of one name, delistings, options and numbers that cannot be right."""
 
+import copy
 import math
+import pickle
 from datetime import date
 
 import numpy as np
@@ -8,6 +10,7 @@ import polars as pl
 import pytest
 
 from kifactors.errors import DataError
+from kifactors.evaluation import FRAMES
 from tests.test_evaluation import DAYS, plain, prices_of, scores_of
 
 NAMES = "abcdef"
@@ -254,3 +257,23 @@ def test_an_infinite_score_is_named(column):
         DataError, match=f"scores: {column} of 'c' on 2024-01-03 is -inf; expected a finite number"
     ):
         plain(scores_of(values, column=column), prices=prices_of(PRICES), column=column)
+
+
+# The result as a whole.
+
+
+@pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_an_evaluation_can_be_sent_to_another_process(again):
+    universe = universe_of(market_cap=[1.0, 2.0, 3.0, 4.0, 5.0, 7.0], industry=list("xxxyyy"))
+    found = plain(
+        scores_of(VALUES), prices=prices_of(PRICES), universe=universe, by="industry", horizons=(1, 7)
+    )
+    other = again(found)
+    for name in FRAMES:
+        assert getattr(other, name).equals(getattr(found, name)), name
+    assert found.dropped_counts["rows"].sum() > 0
+    assert other.dropped.collect().equals(found.dropped.collect())
+    assert (other.limits, dict(other.settings)) == (found.limits, dict(found.settings))
+    assert repr(other) == repr(found)
+    with pytest.raises(TypeError):
+        other.settings["column"] = "score"

@@ -1,7 +1,8 @@
 """`Evaluation`: the frozen result, every part a polars frame."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -90,7 +91,7 @@ class Evaluation:
         Who is exposed on the last score date.
     dropped : polars.LazyFrame
         (date, asset_id, horizon, reason) of every scored row that has no return; horizon is null for the period to
-        the next score date. Made when it is collected: it may be as long as the scores.
+        the next score date. Made when it is collected, or the evaluation is pickled: it may be as long as the scores.
     dropped_counts : polars.DataFrame
         How many, by horizon and reason.
     limits : tuple of str
@@ -138,5 +139,16 @@ class Evaluation:
 
         return write_html(self, path, title=title)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Neither a query with a function of ours nor a read-only view can be pickled.
+        parts = {one.name: getattr(self, one.name) for one in fields(self)}
+        parts |= {"dropped": self.dropped.collect(), "settings": dict(self.settings)}
+        return _rebuilt, (parts,)
+
     def __repr__(self) -> str:
         return f"Evaluation of {self.settings['column']!r}\n{self.summary()}"
+
+
+def _rebuilt(parts: dict[str, Any]) -> Evaluation:
+    parts |= {"dropped": parts["dropped"].lazy(), "settings": MappingProxyType(parts["settings"])}
+    return Evaluation(**parts)
