@@ -166,6 +166,27 @@ def test_what_cannot_be_estimated_is_null_with_a_reason(columns, reason):
     assert factor_mimicking_weights(rows, styles, returns="return").is_empty()
 
 
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        # The condition number of u and u + e v, both of length 1 and v at right angles to u, is about 2 / e.
+        (1e-10, "exposures are nearly collinear: condition number above 1000"),
+        (1e-3, "exposures are nearly collinear: condition number above 1000"),
+        (1e-2, None),
+    ],
+)
+def test_styles_that_nearly_repeat_each_other_are_null_with_a_reason(step, reason):
+    u, v = np.array([1.0, -1.0, 1.0, -1.0, 0.0]), np.array([1.0, 1.0, -1.0, -1.0, 0.0])
+    returns = [0.1, 0.2, 0.0, 0.3, 0.1]
+    rows = pl.DataFrame(
+        {"date": [DAY] * 5, "asset_id": list("abcde"), "return": returns, "x": u, "y": u + step * v}
+    )
+    found = factor_returns(rows, ["x", "y"])
+    assert set(found["reason"]) == {reason}
+    assert found["value"].is_null().all() == (reason is not None)
+    assert factor_mimicking_weights(rows, ["x", "y"]).is_empty() == (reason is not None)
+
+
 def test_an_exposure_that_is_its_industry_is_null_with_a_reason():
     rows = panel(dates=1).with_columns(x=(pl.col("industry") == "sector 0").cast(pl.Float64))
     assert factor_returns(rows, ["x"], industry="industry")["reason"][0] == "x is the same in every industry"
@@ -210,6 +231,16 @@ def test_one_industry_is_none_and_empty_frames_are_empty():
             lambda rows: rows.with_columns(x=pl.lit(float("inf"))),
             DataError,
             "x of 'a000' on 2024-01-31 is inf",
+        ),
+        (
+            lambda rows: rows.with_columns(x=pl.lit("much")),
+            DataError,
+            "column 'x' of the rows holds String; expected numbers. Cast it",
+        ),
+        (
+            lambda rows: rows.with_columns(pl.lit("1.0").alias("return")),
+            DataError,
+            "column 'return' of the rows holds String; expected numbers",
         ),
         (lambda rows: rows.rename({"x": "y"}).with_columns(x=pl.lit(float("-inf"))), DataError, "finite"),
     ],
@@ -413,3 +444,80 @@ def test_wrong_series_are_named():
         fama_macbeth(found.reverse())
     with pytest.raises(DataError, match="twice"):
         fama_macbeth(pl.concat([found[:1], found]))
+
+
+def small_series():
+    """Two factors on six dates; x is known on all, the market too."""
+    days = [DAY + timedelta(k) for k in range(6)]
+    x = [0.01, 0.03, -0.02, 0.04, 0.00, 0.02]
+    market = [0.02, -0.01, 0.01, 0.03, 0.00, 0.01]
+    rows = [
+        row for day, m, v in zip(days, market, x, strict=True) for row in ((day, "market", m), (day, "x", v))
+    ]
+    found = pl.DataFrame(rows, schema=["date", "factor", "value"], orient="row").with_columns(t=pl.lit(1.0))
+    return days, x, found
+
+
+def test_t_on_the_dates_of_shanken_stands_beside_it():
+    """shanken lacks the first two dates: t_shanken and t_same use the last four, t all six."""
+    days, x, found = small_series()
+    realized = pl.DataFrame({"date": days[2:], "x": [0.01, 0.02, 0.00, 0.01]})
+    row = fama_macbeth(found, lag=0, shanken=realized).filter(factor="x").row(0, named=True)
+    assert row["periods"] == 6
+    assert row["t"] == pytest.approx(np.mean(x) / np.std(x, ddof=1) * np.sqrt(6))
+    assert row["periods_shanken"] == 4
+    assert row["t_same"] == pytest.approx(np.mean(x[2:]) / np.std(x[2:], ddof=1) * np.sqrt(4))
+    # V = 20/3 e-4 / 4, S = 2/3 e-4 / 4, c = 0.01^2 / (2/3 e-4) = 1.5, so 2.5 (V - S) + S = 47/12 e-4.
+    assert row["t_shanken"] == pytest.approx(0.01 / np.sqrt(47e-4 / 12))
+    none = fama_macbeth(found, lag=0)
+    assert (
+        none["periods_shanken"].null_count()
+        == none["t_same"].null_count()
+        == none["t_shanken"].null_count()
+        == 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (
+            lambda frame: pl.concat([frame, frame[:1]]),
+            DataError,
+            "shanken has 2024-01-31 twice. Keep one row",
+        ),
+        (
+            lambda frame: frame.with_columns(pl.col("date").cast(pl.Datetime)),
+            DateError,
+            "dates of shanken are Datetime.* and of the returns Date. Cast them",
+        ),
+        (
+            lambda frame: frame.with_columns(x=pl.Series([0.1, 0.2, float("inf"), 0.0, 0.1, 0.3])),
+            DataError,
+            "shanken: x on 2024-02-02 is inf; expected a finite number",
+        ),
+        (
+            lambda frame: frame.with_columns(x=pl.lit("a")),
+            DataError,
+            "shanken: x holds String; expected numbers",
+        ),
+        (lambda frame: frame.to_pandas(), DataError, "shanken is a pandas DataFrame; expected a polars one"),
+        (lambda frame: frame.drop("date"), MissingColumnError, "shanken has the columns x"),
+    ],
+)
+def test_a_wrong_shanken_is_named(change, error, said):
+    days, x, found = small_series()
+    with pytest.raises(error, match=said):
+        fama_macbeth(found, lag=0, shanken=change(pl.DataFrame({"date": days, "x": x[::-1]})))
+
+
+def test_an_infinite_factor_return_is_named():
+    _, _, found = small_series()
+    for value in (float("inf"), float("-inf")):
+        broken = found.with_columns(value=pl.when(pl.int_range(pl.len()) == 3).then(value).otherwise("value"))
+        with pytest.raises(
+            DataError, match=f"value of 'x' on 2024-02-01 is {value}; expected a finite number"
+        ):
+            fama_macbeth(broken)
+    with pytest.raises(DataError, match="column 'value' of the returns holds String"):
+        fama_macbeth(found.with_columns(value=pl.lit("a")))

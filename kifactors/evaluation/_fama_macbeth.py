@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kifactors.errors import DataError, MissingColumnError
+from kifactors.errors import DataError, DateError, MissingColumnError
 from kifactors.evaluation._factor_returns import MARKET
 from kifactors.evaluation._hac import MeanTest, hac_mean
 
@@ -16,11 +16,14 @@ Floats = NDArray[np.float64]
 Lag = int | Literal["auto"]
 TESTS = {
     "factor": pl.String, "periods": pl.Int64, "mean": pl.Float64, "se": pl.Float64, "t": pl.Float64, "p": pl.Float64,
-    "lag": pl.Int64, "t_shanken": pl.Float64, "share_above_2": pl.Float64, "correlation_market": pl.Float64,
+    "lag": pl.Int64, "t_shanken": pl.Float64, "periods_shanken": pl.Int64, "t_same": pl.Float64, "share_above_2": pl.Float64, "correlation_market": pl.Float64,
     "beta_market": pl.Float64, "reason": pl.String,
 }  # fmt: skip
 # What a t of a single date has to exceed to be counted.
 LARGE = 2.0
+# t_shanken, periods_shanken and t_same of who gives no `shanken`.
+Corrected = tuple[float | None, int | None, float | None]
+UNASKED: Corrected = (None, None, None)
 
 
 def fama_macbeth(
@@ -41,22 +44,28 @@ def fama_macbeth(
         Of the Newey-West error; see `hac_mean`. Returns over periods that overlap need `minimum_lag`.
     shanken : polars.DataFrame, optional
         For factors whose exposures are estimated betas: date and, in a column named as the factor, the returns that
-        the betas are betas to. Characteristics, as an exposure to AI infrastructure, are known and need none.
+        the betas are betas to, once per date and of the same type of date. Characteristics, as an exposure to AI
+        infrastructure, are known and need none.
     market : str
         The factor that correlation and beta are to.
 
     Returns
     -------
     polars.DataFrame
-        factor, periods, mean, se, t, p, lag, t_shanken (null unless asked for), share_above_2 (of the dates with a t,
+        factor, periods, mean, se, t, p, lag, t_shanken (of the dates on which `shanken` and the factors it names are
+        all known), periods_shanken and t_same (how many of them have a return of this factor, and its t on these alone:
+        compare t_shanken with that; all three null unless asked for), share_above_2 (of the dates with a t,
         those beyond -2 or 2), correlation_market and beta_market (null for the market itself, and where one of them
         does not vary), reason (why there is no t or p).
 
     Raises
     ------
     MissingColumnError, DataError
-        A column of `returns` is absent; dates are not sorted; a factor is there twice on a date; `shanken` names no
-        factor of the returns, or shares fewer dates with them than it has factors and two more.
+        A column of `returns` is absent; dates are not sorted; a factor is there twice on a date; a return is no finite
+        number; `shanken` names no factor of the returns, has a date twice, or shares fewer dates with them than it has
+        factors and two more.
+    DateError
+        Dates of `shanken` are of another type than those of the returns.
 
     Notes
     -----
@@ -92,8 +101,8 @@ def fama_macbeth(
         link = (None, None) if name == market else _link(series[name], series.get(market))
         rows.append(
             (
-                name, test.n, test.mean, test.se, test.t, test.p, test.lag, corrected.get(name), above, *link,
-                test.reason,
+                name, test.n, test.mean, test.se, test.t, test.p, test.lag, *corrected.get(name, UNASKED),
+                above, *link, test.reason,
             )
         )  # fmt: skip
     return pl.DataFrame(rows, schema=TESTS, orient="row")
@@ -110,14 +119,44 @@ def _check(returns: pl.DataFrame, shanken: pl.DataFrame | None) -> None:
     twice = returns.filter(pl.struct("date", "factor").is_duplicated())
     if twice.height:
         raise DataError(f"{twice['factor'][0]!r} is there twice on {twice['date'][0]}. Keep one row of it.")
-    if shanken is None:
-        return
+    _check_numbers(returns, "value", "column 'value' of the returns")
+    if shanken is not None:
+        _check_shanken(returns, shanken)
+
+
+def _check_shanken(returns: pl.DataFrame, shanken: pl.DataFrame) -> None:
+    if not isinstance(shanken, pl.DataFrame):
+        raise DataError(
+            f"shanken is a {type(shanken).__module__.partition('.')[0]} {type(shanken).__name__}; expected a polars one."
+        )
     factors = [name for name in shanken.columns if name != "date"]
     unknown = [name for name in factors if name not in set(returns["factor"])]
     if "date" not in shanken.columns or not factors or unknown:
         raise MissingColumnError(
             f"shanken has the columns {', '.join(shanken.columns)}; expected date, and names of factors: "
             f"{', '.join(returns['factor'].unique(maintain_order=True))}."
+        )
+    if shanken.schema["date"] != returns.schema["date"]:
+        raise DateError(
+            f"dates of shanken are {shanken.schema['date']} and of the returns {returns.schema['date']}. Cast them."
+        )
+    twice = shanken["date"].filter(shanken["date"].is_duplicated())
+    if len(twice):
+        raise DataError(f"shanken has {twice[0]} twice. Keep one row of it.")
+    for name in factors:
+        _check_numbers(shanken, name, f"shanken: {name}")
+
+
+def _check_numbers(frame: pl.DataFrame, column: str, what: str) -> None:
+    dtype = frame.schema[column]
+    if not (dtype.is_numeric() or dtype == pl.Null):
+        raise DataError(f"{what} holds {dtype}; expected numbers. Cast it.")
+    broken = frame.filter(pl.col(column).cast(pl.Float64).is_infinite())
+    if broken.height:
+        row = broken.row(0, named=True)
+        which = f"value of {row['factor']!r}" if "factor" in row else what
+        raise DataError(
+            f"{which} on {row['date']} is {row[column]}; expected a finite number, null where unknown."
         )
 
 
@@ -147,8 +186,8 @@ def _link(x: Floats, market: Floats | None) -> tuple[float | None, float | None]
 
 def _shanken(
     dates: pl.Series, series: dict[str, Floats], shanken: pl.DataFrame, lag: Lag, minimum_lag: int
-) -> dict[str, float | None]:
-    """Return the corrected t of every factor."""
+) -> dict[str, Corrected]:
+    """Return the corrected t of every factor, and dates and t without the correction."""
     factors = [name for name in shanken.columns if name != "date"]
     realized = np.column_stack([_values(shanken.select("date", value=name), dates) for name in factors])
     premia = np.column_stack([series[name] for name in factors])
@@ -162,18 +201,19 @@ def _shanken(
     if np.linalg.matrix_rank(spread, hermitian=True) < len(factors):
         raise DataError("returns in shanken are collinear or constant. Leave one of them out.")
     c = float(means @ np.linalg.solve(spread, means))
-    out: dict[str, float | None] = {}
+    out: dict[str, Corrected] = {}
     for name, x in series.items():
         used = np.where(known, x, np.nan)
         test = hac_mean(used, lag=lag, minimum_lag=minimum_lag)
         if test.se is None or test.mean is None or test.lag is None:
-            out[name] = None
+            out[name] = (None, test.n, test.t)
             continue
         own = 0.0
         if name in factors:
             own = _variance(hac_mean(realized[known, factors.index(name)], lag=test.lag))
         # A factor that is traded has coefficients that cannot vary less than its returns, but for noise.
-        out[name] = float(test.mean / np.sqrt((1.0 + c) * max(test.se**2 - own, 0.0) + own))
+        t = float(test.mean / np.sqrt((1.0 + c) * max(test.se**2 - own, 0.0) + own))
+        out[name] = (t, test.n, test.t)
     return out
 
 

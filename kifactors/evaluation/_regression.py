@@ -10,6 +10,9 @@ __all__ = ["Regression", "coefficients", "decompose", "portfolios"]
 Floats = NDArray[np.float64]
 # Dispersion below this share of the largest number is rounding.
 ROUNDING = 1e-12
+# Of columns of length 1: Belsley, Kuh, Welsch (1980), Regression Diagnostics, chapter 3, call dependencies at 30 to
+# 100 moderate to strong. At ten times that coefficients are large, of opposite signs, and say nothing of either style.
+WORST_CONDITION = 1_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +80,12 @@ def decompose(
         return f"{names[int(np.argmax(flat))]} is the same {within}"
     root = np.sqrt(w)
     Q, upper = np.linalg.qr(inside / size * root[:, None])
-    singular = np.linalg.svd(upper, compute_uv=False)
+    length = np.sqrt((upper**2).sum(axis=0))
+    singular = np.linalg.svd(upper / length, compute_uv=False)
     if singular[-1] <= ROUNDING * singular[0]:
         return "exposures are collinear"
+    if singular[0] > WORST_CONDITION * singular[-1]:
+        return f"exposures are nearly collinear: condition number above {WORST_CONDITION:.0f}"
     spread = np.linalg.inv(upper) / size[:, None]
     share = np.bincount(codes, caps)
     return Regression(
