@@ -10,7 +10,16 @@ import polars as pl
 import pytest
 
 from kifactors.errors import DataError
-from kifactors.evaluation import FRAMES
+from kifactors.evaluation import (
+    FRAMES,
+    Trials,
+    adjusted_p,
+    deflated_sharpe,
+    expected_maximum_sharpe,
+    minimum_track_record,
+    probabilistic_sharpe,
+    sharpe_of,
+)
 from tests.test_evaluation import DAYS, plain, prices_of, scores_of
 
 NAMES = "abcdef"
@@ -277,3 +286,67 @@ def test_an_evaluation_can_be_sent_to_another_process(again):
     assert repr(other) == repr(found)
     with pytest.raises(TypeError):
         other.settings["column"] = "score"
+
+
+# Statistics.
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: sharpe_of(np.arange(25.0).reshape(5, 5)), "values must be one series"),
+        (lambda: sharpe_of(["a", "b", "c"]), "values must be one series of finite numbers"),
+        (lambda: sharpe_of([[1.0, 2.0], [3.0]]), "values must be one series of finite numbers"),
+        (lambda: adjusted_p([0.1], "holm", tests=2.5), "tests is 2.5; expected a whole number of at least 1"),
+        (
+            lambda: adjusted_p([0.1, 0.2], "holm", tests=1),
+            "tests is 1; expected a whole number of at least 2",
+        ),
+        (lambda: adjusted_p(["a"], "holm"), "p values must be one series of numbers"),
+        (lambda: expected_maximum_sharpe(1.5, 1.0), "trials is 1.5; expected a whole number of at least 1"),
+        (lambda: expected_maximum_sharpe("9", 1.0), "trials is '9'; expected a whole number of at least 1"),
+        (lambda: expected_maximum_sharpe(9, "a"), "variance is 'a'; expected a finite number"),
+        (lambda: expected_maximum_sharpe(9, -1.0), "variance is -1.0; expected at least 0"),
+        (lambda: probabilistic_sharpe(0.1, 2.5), "n is 2.5; expected a whole number of at least 2"),
+        (lambda: probabilistic_sharpe("a", 25), "sharpe is 'a'; expected a finite number"),
+        (
+            lambda: probabilistic_sharpe(0.1, 25, benchmark=math.inf),
+            "benchmark is inf; expected a finite number",
+        ),
+        (lambda: deflated_sharpe(0.1, 2.5, trials=3, variance=0.1), "n is 2.5; expected a whole number"),
+        (lambda: minimum_track_record(0.1, confidence="a"), "confidence is 'a'; expected a finite number"),
+        (lambda: Trials().add("x", t=2.0, n=10.5), "n is 10.5; expected a whole number of at least 3"),
+        (lambda: Trials().add("x", t=2.0, n="10"), "n is '10'; expected a whole number of at least 3"),
+        (lambda: Trials().add("x", t="2", n=10), "t is '2'; expected a finite number"),
+        (lambda: Trials().add("x", t=1e200, n=10), "trial 'x' has t=1e.200.*beyond 1e.12 is rounding"),
+        (lambda: Trials().add("x", [0.1, 0.2, 0.4], overlap="a"), "overlap is 'a'; expected a whole number"),
+        (
+            lambda: Trials().add("x", t=2.0, n=10, parameters={(1, 2): 3}),
+            r"parameters of trial 'x' are not what a ledger keeps .*names are texts",
+        ),
+        (
+            lambda: Trials().add("x", t=2.0, n=10, parameters=5),
+            "parameters of trial 'x' are 5; expected a mapping",
+        ),
+    ],
+)
+def test_statistics_name_what_they_cannot_take(call, said):
+    with pytest.raises(DataError, match=said):
+        call()
+
+
+def test_statistics_of_very_many_or_very_large_numbers_are_finite():
+    """The largest of N normal numbers is a bit below sqrt(2 ln N): 8.85 for 10^17."""
+    assert 8.3 < expected_maximum_sharpe(10**17, 1.0) < math.sqrt(2.0 * math.log(1e17))
+    assert expected_maximum_sharpe(np.int64(100), 1.0) == expected_maximum_sharpe(100, 1.0)
+    # For a large ratio the spread is (kurtosis - 1) / 4 s^2: sqrt(24) / sqrt(1/2) deviations above 0.
+    assert probabilistic_sharpe(1e200, 25) == pytest.approx(1.0)
+    assert probabilistic_sharpe(-1e200, 25) == pytest.approx(0.0, abs=1e-11)
+
+
+def test_a_large_t_can_be_told_and_ranked():
+    trials = Trials()
+    trials.add("one", t=1e11, n=np.int64(10))
+    trials.add("two", t=np.float64(2.0), n=10)
+    assert trials.table()["trial"].to_list() == ["one", "two"]
+    assert trials.table()["deflated_sharpe"].null_count() == 0

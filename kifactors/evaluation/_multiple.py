@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError
+from kifactors.evaluation._options import whole
 
 __all__ = ["HARVEY_LIU_ZHU", "adjusted_p"]
 
@@ -31,7 +32,7 @@ def adjusted_p(p: ArrayLike, method: Method, *, tests: int | None = None) -> NDA
     Raises
     ------
     DataError
-        A p value is outside [0, 1], or `tests` is smaller than their number.
+        A p value is outside [0, 1], or `tests` is no whole number, or smaller than theirs.
 
     Notes
     -----
@@ -51,14 +52,15 @@ def adjusted_p(p: ArrayLike, method: Method, *, tests: int | None = None) -> NDA
     >>> kf.evaluation.adjusted_p([0.01, 0.04, 0.03], "holm", tests=10).round(12).tolist()
     [0.1, 0.32, 0.27]
     """
-    given = np.asarray(p, np.float64)
+    try:
+        given = np.asarray(p, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("p values must be one series of numbers in [0, 1], NaN where unknown.") from error
     known = ~np.isnan(given)
     x = given[known]
     if given.ndim != 1 or ((x < 0.0) | (x > 1.0)).any():
         raise DataError("p values must be one series of numbers in [0, 1], NaN where unknown.")
-    if tests is not None and (isinstance(tests, bool) or tests < x.size):
-        raise DataError(f"tests is {tests}, and {x.size} p values are given.")
-    m = x.size if tests is None else tests
+    m = x.size if tests is None else whole("tests", tests, least=x.size)
     order = np.argsort(x, kind="stable")
     place = np.arange(1, x.size + 1)
     ascending = x[order]

@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError
 
-__all__ = ["different", "names_of", "number", "whole"]
+__all__ = ["different", "names_of", "number", "series", "whole"]
 
 
 def whole(name: str, given: object, *, least: int) -> int:
@@ -94,4 +95,28 @@ def different(name: str, given: Iterable[str]) -> list[str]:
     twice = [one for place, one in enumerate(found) if one in found[:place]]
     if twice:
         raise DataError(f"{name} name {twice[0]!r} twice. Name it once.")
+    return found
+
+
+def series(given: ArrayLike) -> NDArray[np.float64]:
+    """Return values as an array of one dimension, NaN where unknown.
+
+    Raises
+    ------
+    DataError
+        They are no numbers, no single series, or one is infinite.
+
+    Examples
+    --------
+    >>> series([1, None, 2.5]).tolist()
+    [1.0, nan, 2.5]
+    """
+    try:
+        found = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"values must be one series of finite numbers, NaN where unknown; numpy says: {error}."
+        ) from error
+    if found.ndim != 1 or np.isinf(found).any():
+        raise DataError("values must be one series of finite numbers, NaN where unknown.")
     return found

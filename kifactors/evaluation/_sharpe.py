@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kifactors.errors import DataError
+from kifactors.evaluation._options import number, series, whole
 
 __all__ = [
     "SharpeMoments",
@@ -50,7 +51,7 @@ def sharpe_of(values: ArrayLike) -> SharpeMoments:
     Raises
     ------
     DataError
-        Fewer than 3 numbers are known, all are equal, or one is infinite.
+        Values are no single series, fewer than 3 are known, all are equal, or one is infinite.
 
     Examples
     --------
@@ -60,10 +61,8 @@ def sharpe_of(values: ArrayLike) -> SharpeMoments:
     >>> round(found.sharpe, 6), round(found.skewness, 6), round(found.kurtosis, 6), found.n
     (1.161895, 0.0, 1.64, 4)
     """
-    x = np.asarray(values, np.float64)
+    x = series(values)
     x = x[~np.isnan(x)]
-    if x.ndim != 1 or np.isinf(x).any():
-        raise DataError("values must be one series of finite numbers, NaN where unknown.")
     if x.size < 3 or x.max() - x.min() <= ROUNDING * np.abs(x).max():
         raise DataError(
             f"{x.size} known returns, or all equal, have no Sharpe ratio. Give at least 3 different ones."
@@ -97,7 +96,8 @@ def probabilistic_sharpe(
     Raises
     ------
     DataError
-        Fewer than 2 returns, or moments that no distribution has.
+        Fewer than 2 returns, or not a whole number of them, a number that is not finite, or moments that no
+        distribution has.
 
     Notes
     -----
@@ -109,10 +109,9 @@ def probabilistic_sharpe(
     >>> round(kf.evaluation.probabilistic_sharpe(0.1, 101), 6)
     0.840741
     """
-    if n < 2:
-        raise DataError(f"n is {n}; expected at least 2 returns.")
-    spread = _spread(sharpe, skewness, kurtosis)
-    return NORMAL.cdf((sharpe - benchmark) * math.sqrt(n - 1) / math.sqrt(spread))
+    n, benchmark = whole("n", n, least=2), number("benchmark", benchmark)
+    scale, spread = _spread(sharpe, skewness, kurtosis)
+    return NORMAL.cdf((sharpe / scale - benchmark / scale) * math.sqrt(n - 1) / math.sqrt(spread))
 
 
 def expected_maximum_sharpe(trials: int, variance: float) -> float:
@@ -125,6 +124,11 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
     variance : float
         Of the trials' Sharpe ratios, a period.
 
+    Raises
+    ------
+    DataError
+        Trials are no whole number of at least 1, or the variance is not at least 0.
+
     Notes
     -----
     sqrt(variance) ((1 - g) z(1 - 1/N) + g z(1 - 1/(N e))) with Euler's g: Bailey and Lopez de Prado (2014), Journal of
@@ -135,16 +139,14 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
     >>> round(kf.evaluation.expected_maximum_sharpe(100, 1.0), 4)
     2.5306
     """
-    if isinstance(trials, bool) or trials < 1 or not variance >= 0.0:
-        raise DataError(
-            f"trials is {trials!r} and variance {variance!r}; expected at least 1, and at least 0."
-        )
+    trials, variance = whole("trials", trials, least=1), number("variance", variance)
+    if variance < 0.0:
+        raise DataError(f"variance is {variance}; expected at least 0.")
     if trials == 1:
         return 0.0
+    # z(1 - p) is -z(p), and 1 - p would be 1 for very many trials.
     z = NORMAL.inv_cdf
-    return math.sqrt(variance) * (
-        (1.0 - EULER) * z(1.0 - 1.0 / trials) + EULER * z(1.0 - 1.0 / (trials * math.e))
-    )
+    return -math.sqrt(variance) * ((1.0 - EULER) * z(1.0 / trials) + EULER * z(1.0 / (trials * math.e)))
 
 
 def deflated_sharpe(
@@ -214,21 +216,31 @@ def minimum_track_record(
     >>> [round(n / 12, 2) for n in months]
     [4.99, 3.24]
     """
-    if not 0.0 < confidence < 1.0:
+    benchmark = number("benchmark", benchmark)
+    if not 0.0 < number("confidence", confidence) < 1.0:
         raise DataError(f"confidence is {confidence}; expected more than 0 and less than 1.")
-    spread = _spread(sharpe, skewness, kurtosis)
+    scale, spread = _spread(sharpe, skewness, kurtosis)
     if not sharpe > benchmark:
         return math.inf
-    distance = NORMAL.inv_cdf(confidence) / (sharpe - benchmark)
+    distance = NORMAL.inv_cdf(confidence) / (sharpe / scale - benchmark / scale)
     # A power overflows with an error, a product with infinity.
     return 1.0 + spread * distance * distance
 
 
-def _spread(sharpe: float, skewness: float, kurtosis: float) -> float:
-    """Return the variance of an estimated ratio, times the number of returns."""
-    spread = 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
+def _spread(sharpe: float, skewness: float, kurtosis: float) -> tuple[float, float]:
+    """Return a scale, and the variance of an estimated ratio times the number of returns over its square.
+
+    The square of a large ratio would overflow.
+    """
+    sharpe, skewness, kurtosis = (
+        number(name, given)
+        for name, given in (("sharpe", sharpe), ("skewness", skewness), ("kurtosis", kurtosis))
+    )
+    scale = max(1.0, abs(sharpe))
+    s = sharpe / scale
+    spread = 1.0 / scale / scale - skewness * s / scale + (kurtosis - 1.0) / 4.0 * s**2
     if not spread > 0.0:
         raise DataError(
             f"no distribution has skewness {skewness:g} and kurtosis {kurtosis:g} (3 for the normal one)."
         )
-    return spread
+    return scale, spread

@@ -20,6 +20,7 @@ from kifactors.evaluation._evaluation import Evaluation
 from kifactors.evaluation._hac import hac_mean
 from kifactors.evaluation._lock import locked
 from kifactors.evaluation._multiple import HARVEY_LIU_ZHU, adjusted_p
+from kifactors.evaluation._options import number, whole
 from kifactors.evaluation._sharpe import deflated_sharpe, sharpe_of
 from kifactors.evaluation._student import two_sided_p
 
@@ -27,6 +28,8 @@ __all__ = ["Trials"]
 
 FORMAT = 1
 HURDLE = math.erfc(HARVEY_LIU_ZHU / math.sqrt(2.0))
+# Numbers that differ by less than 1e-12 of their size count as equal, here as everywhere, and have no t.
+LARGEST_T = 1e12
 NUMBERS = ("n", "mean", "t", "p", "sharpe", "skewness", "kurtosis")
 TABLE = {
     "trial": pl.String, "n": pl.Int64, "mean": pl.Float64, "t": pl.Float64, "p": pl.Float64, "p_holm": pl.Float64,
@@ -106,17 +109,25 @@ class Trials:
         Raises
         ------
         DataError
-            The name stands for something else already, fewer than 3 values are known or all are equal, or neither
-            or both of values and t are given.
+            The name stands for something else already, fewer than 3 values are known or all are equal, neither or both of
+            values and t are given, t is no finite number or beyond 1e12, n no whole number, or a parameter has a name
+            that is no text.
         """
         if not name or not isinstance(name, str):
             raise DataError(f"a trial is named {name!r}; expected a text.")
         if (values is None) == (t is None) or (t is None) != (n is None):
             raise DataError(f"trial {name!r} needs values, or both t and n.")
+        overlap = whole("overlap", overlap, least=0)
+        if parameters is not None and not isinstance(parameters, Mapping):
+            raise DataError(f"parameters of trial {name!r} are {parameters!r}; expected a mapping.")
         found = _measured(values, overlap) if values is not None else _told(name, t, n)
         entry = {"parameters": dict(parameters or {}), **found}
         try:
             _take(self._trials, name, json.loads(json.dumps(entry, default=str, allow_nan=False)))
+        except TypeError as error:
+            raise DataError(
+                f"parameters of trial {name!r} are not what a ledger keeps ({error}): their names are texts."
+            ) from error
         except ValueError as error:
             if isinstance(error, DataError):
                 raise
@@ -237,11 +248,12 @@ def _measured(values: ArrayLike, overlap: int) -> dict[str, Any]:
 
 
 def _told(name: str, t: float | None, n: int | None) -> dict[str, Any]:
-    if t is None or n is None or not math.isfinite(t) or isinstance(n, bool) or n < 3:
-        raise DataError(f"trial {name!r} has t={t!r} and n={n!r}; expected a finite t of at least 3 numbers.")
+    n, t = whole("n", n, least=3), number("t", t)
+    if abs(t) > LARGEST_T:
+        raise DataError(f"trial {name!r} has t={t:g}; one beyond {LARGEST_T:g} is rounding, not a finding.")
     return {
-        "n": int(n), "mean": None, "t": float(t), "p": two_sided_p(float(t), n - 1.0), "lag": None,
-        "sharpe": float(t) / math.sqrt(n), "skewness": 0.0, "kurtosis": 3.0, "values": None,
+        "n": n, "mean": None, "t": t, "p": two_sided_p(t, n - 1.0), "lag": None,
+        "sharpe": t / math.sqrt(n), "skewness": 0.0, "kurtosis": 3.0, "values": None,
     }  # fmt: skip
 
 
