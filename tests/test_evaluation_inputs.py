@@ -16,6 +16,7 @@ from kifactors.evaluation import (
     adjusted_p,
     deflated_sharpe,
     expected_maximum_sharpe,
+    hac_mean,
     minimum_track_record,
     probabilistic_sharpe,
     sharpe_of,
@@ -187,6 +188,11 @@ def test_a_delisting_is_after_the_last_close_even_if_the_open_is_unknown():
     assert earned(found) == {1: None, 2: pytest.approx(0.5 / 10 - 1)}
 
 
+def test_no_delistings_need_no_closes():
+    none = gone(DAYS[3], -0.5).clear()
+    assert earned(exposed_b(prices=OPENS, entry="open", delistings=none)) == {1: 0.0}
+
+
 def test_a_delisting_needs_closes():
     with pytest.raises(DataError, match=r"prices have no column close.*relative to the last close"):
         exposed_b(prices=OPENS, entry="open", delistings=gone(DAYS[3], -0.5))
@@ -297,6 +303,7 @@ def test_an_evaluation_can_be_sent_to_another_process(again):
         (lambda: sharpe_of(np.arange(25.0).reshape(5, 5)), "values must be one series"),
         (lambda: sharpe_of(["a", "b", "c"]), "values must be one series of finite numbers"),
         (lambda: sharpe_of([[1.0, 2.0], [3.0]]), "values must be one series of finite numbers"),
+        (lambda: hac_mean(["a", "b", "c"]), "values must be one series of finite numbers"),
         (lambda: adjusted_p([0.1], "holm", tests=2.5), "tests is 2.5; expected a whole number of at least 1"),
         (
             lambda: adjusted_p([0.1, 0.2], "holm", tests=1),

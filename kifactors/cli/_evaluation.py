@@ -37,7 +37,10 @@ def evaluate(
         Path | None, typer.Option(help="date, asset_id, market_cap, industry; absent: equal weights.")
     ] = None,
     delistings: Annotated[
-        Path | None, typer.Option(help="date, asset_id (or ticker), return: what the last price became.")
+        Path | None,
+        typer.Option(
+            help="date, asset_id (or ticker), return: what the last close became, from that date on."
+        ),
     ] = None,
     horizon: Annotated[
         list[int] | None, typer.Option(help="In sessions; may be given again. Absent: 1, 5, 21, 63.", min=1)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kifactors.errors import DataError
+from kifactors.evaluation._options import series
 from kifactors.evaluation._overlap import calibrate
 from kifactors.evaluation._student import two_sided_p
 
@@ -108,9 +109,7 @@ def hac_mean(values: ArrayLike, *, lag: int | Literal["auto"] = "auto", minimum_
     >>> hac_mean([2.0, 2.0, 2.0]).reason
     'all numbers are equal'
     """
-    given = np.asarray(values, np.float64)
-    if given.ndim != 1 or np.isinf(given).any():
-        raise DataError("values must be one series of finite numbers, NaN where unknown.")
+    given = series(values)
     if (lag != "auto" and not _is_lag(lag)) or not _is_lag(minimum_lag):
         raise DataError(
             f"lag is {lag!r} and minimum_lag {minimum_lag}; expected whole numbers of at least 0."

@@ -115,7 +115,8 @@ def sessions_of(
         raise DataError("returns end at the close: entry='open' needs prices= with a column open.")
     what, column = ("returns", "return") if prices is None else ("prices", entry)
     # Returns of delistings are relative to closes.
-    closes = ("close",) if delistings is not None and column == "open" else ()
+    ends, called = (None, None) if delistings is None else _delistings(delistings)
+    closes = ("close",) if ends is not None and ends.height and column == "open" else ()
     rows, names = _rows(what, returns if prices is None else prices, column, *closes)
     for each in (column, *closes):
         _check_numbers(what, rows, each)
@@ -126,8 +127,9 @@ def sessions_of(
     if prices is None:
         values, gaps = _grown(values, last)
     ended = np.zeros(len(assets), bool)
-    if delistings is not None:
-        ends = _delistings(delistings, names)
+    if ends is not None:
+        if called != names:
+            raise DataError(f"delistings name assets by {called} and prices by {names}. Use one.")
         worth = _last_closes(rows, ends["asset"]) if closes else None
         ended = _delisted(values, last, days, assets, ends, worth)
     return Sessions(days.to_numpy(), assets, names, values, gaps, last, ended)
@@ -143,7 +145,7 @@ def _rows(what: str, given: TableLike | None, *columns: str) -> tuple[pl.DataFra
         wanted = "asset_id (or ticker)" if absent[0] == "ticker" else absent[0]
         raise MissingColumnError(
             f"{what} have no column {wanted}; they have {', '.join(read.frame.columns)}. Rename it: the columns are date, "
-            f"asset_id (or ticker) and {' and '.join(columns)}.{why}"
+            f"asset_id (or ticker) and {', '.join(columns)}.{why}"
         )
     frame = read.frame.select("date", pl.col(names).alias("asset"), *columns)
     numbers = [Column(name=name, dtype=pl.Float64, doc="value", nullable=True) for name in columns]
@@ -221,18 +223,16 @@ def _grown(returns: Floats, last: NDArray[np.intp]) -> tuple[Floats, NDArray[np.
     return values, gaps
 
 
-def _delistings(given: TableLike, names: Names) -> pl.DataFrame:
-    """Return (date, asset, return) of those whose return is known."""
+def _delistings(given: TableLike) -> tuple[pl.DataFrame, Names]:
+    """Return (date, asset, return) of those whose return is known, and what the assets are called by."""
     rows, called = _rows("delistings", given, "return")
-    if called != names:
-        raise DataError(f"delistings name assets by {called} and prices by {names}. Use one.")
     rows = rows.drop_nulls("return")
     _check_numbers("delistings", rows, "return")
     if rows["asset"].is_duplicated().any():
         raise DataError(
             f"delistings: {rows['asset'].filter(rows['asset'].is_duplicated())[0]!r} stands twice."
         )
-    return rows
+    return rows, called
 
 
 def _last_closes(rows: pl.DataFrame, assets: pl.Series) -> dict[str, tuple[date, float]]:
