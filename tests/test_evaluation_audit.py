@@ -214,6 +214,7 @@ def test_columns_of_any_kind_are_compared(values):
     [
         ({"cuts": "2024-01-31"}, DateError, "cuts is '2024-01-31'; expected a list of dates"),
         ({"cuts": FEB}, DateError, r"cuts is datetime.date\(2024, 2, 29\); expected a list"),
+        ({"cuts": 5}, DateError, "cuts is 5; expected a list of dates"),
         ({"cuts": [datetime(2024, 2, 29, 12)]}, DateError, "is a time; expected a date"),
         ({"key": "date"}, DataError, "key is 'date'; expected a list of columns"),
         ({"key": ()}, DataError, r"key is \(\); expected a list of columns"),

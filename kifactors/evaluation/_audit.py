@@ -1,6 +1,6 @@
 """A look-ahead audit of any factor: change everything after a date, and see whether the past moves."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -165,8 +165,8 @@ def audit_look_ahead(
 
 
 def _cuts(given: Sequence[str | date]) -> list[date]:
-    if isinstance(given, str | date):
-        raise DateError(f"cuts is {given!r}; expected a list of dates, [{str(given)!r}] say.")
+    if isinstance(given, str | date) or not isinstance(given, Iterable):
+        raise DateError(f"cuts is {given!r}; expected a list of dates, ['2024-01-31'] say.")
     days = list(dict.fromkeys(parse_date(cut) for cut in given))
     if not days:
         raise DateError("there are no cuts. Give the dates after which inputs change.")
