@@ -287,6 +287,7 @@ def _settings(
             "horizons": tuple(horizons),
             "quantiles": quantiles,
             "exposed_above": exposed_above,
+            "overlap": panel.overlap(horizons[0]),
             "entry": entry,
             "by": by,
             "confidence": bootstrap.confidence,

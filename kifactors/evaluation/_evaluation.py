@@ -97,7 +97,8 @@ class Evaluation:
     limits : tuple of str
         What could be wrong, the gravest first.
     settings : mapping
-        What was asked for.
+        What was asked for, and what came of it: overlap says how many later dates at most are entered before the
+        shortest horizon of one ends.
     """
 
     ic: pl.DataFrame

@@ -8,7 +8,9 @@ import polars as pl
 if TYPE_CHECKING:
     from kifactors.evaluation._evaluation import Evaluation
 
-__all__ = ["summary_of"]
+__all__ = ["SPREADS", "sessions", "summary_of"]
+
+SPREADS = {"quantiles": "highest less lowest quantile", "exposed": "exposed less unexposed"}
 
 SCHEMA = {
     "metric": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "t": pl.Float64, "note": pl.String,
@@ -32,8 +34,7 @@ def _rows(evaluation: "Evaluation") -> Iterator[tuple[object, ...]]:
         note = f"{row['names']}, {row['dates']} dates, Newey-West lag {row['lag']}"
         yield f"rank IC, {sessions(row['horizon'])}", row["mean"], row["low"], row["high"], row["t_hac"], note
     for row in evaluation.spread_summary.iter_rows(named=True):
-        legs = "top less bottom quantile" if row["spread"] == "quantiles" else "exposed less unexposed"
-        note = f"{legs}, {row['weighting']} weights, {row['dates']} dates"
+        note = f"{SPREADS[row['spread']]}, {row['weighting']} weights, {row['dates']} dates"
         yield f"spread, {sessions(row['horizon'])}", row["mean"], row["low"], row["high"], row["t_hac"], note
     factor = evaluation.factor_summary.filter(pl.col("factor") == evaluation.settings["column"])
     for row in factor.iter_rows(named=True):

@@ -23,6 +23,7 @@ from kifactors.evaluation._multiple import HARVEY_LIU_ZHU, adjusted_p
 from kifactors.evaluation._options import number, whole
 from kifactors.evaluation._sharpe import deflated_sharpe, sharpe_of
 from kifactors.evaluation._student import two_sided_p
+from kifactors.evaluation._summary import SPREADS, sessions
 
 __all__ = ["Trials"]
 
@@ -136,10 +137,37 @@ class Trials:
             ) from error
 
     def add_evaluation(self, name: str, evaluation: Evaluation) -> None:
-        """Add the spread of exposed less unexposed names, equally weighted and held from score date to score date."""
-        spread = evaluation.strategies.filter(portfolio="exposed spread", weighting="equal")["value"]
-        settings = {key: str(value) for key, value in evaluation.settings.items() if key != "dates"}
-        self.add(name, spread.fill_null(np.nan).to_numpy(), parameters=settings)
+        """Add what an evaluated column earned, equally weighted, over the shortest horizon that was evaluated.
+
+        Parameters
+        ----------
+        name : str
+            What it is.
+        evaluation : Evaluation
+            Its settings, column, quantiles, horizons, entry and by among them, are the parameters of the trial. The
+            same series with other settings is one more trial, under a name of its own.
+
+        Raises
+        ------
+        DataError
+            As for `add`: fewer than 3 dates have both sides of the spread, say.
+
+        Notes
+        -----
+        The series is that of the highest less the lowest quantile of the column; of exposed less unexposed names only
+        where the column is the exposure. Of horizons that reach beyond the next dates only every so many dates count
+        that no two share a day, as Sharpe ratios take them as independent.
+        """
+        settings = evaluation.settings
+        horizon = min(settings["horizons"])
+        spread = "exposed" if settings["column"] == "exposure" else "quantiles"
+        values = evaluation.spreads.filter(horizon=horizon, spread=spread, weighting="equal").sort("date")[
+            "value"
+        ]
+        parameters = {key: str(value) for key, value in settings.items() if key != "dates"}
+        parameters["series"] = f"{SPREADS[spread]}, {sessions(horizon)}"
+        apart = values.gather_every(settings["overlap"] + 1)
+        self.add(name, apart.fill_null(np.nan).to_numpy(), parameters=parameters)
 
     def table(self) -> pl.DataFrame:
         """Return a row per trial, the largest t of either sign first.

@@ -60,7 +60,8 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
 )
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
-        "column": "column", "horizons": "horizons, sessions", "quantiles": "quantiles", "exposed_above": "exposed above",
+        "column": "column", "horizons": "horizons, sessions", "quantiles": "quantiles",
+        "overlap": "dates that overlap, shortest horizon", "exposed_above": "exposed above",
         "entry": "entry", "by": "groups", "weightings": "weights", "confidence": "confidence", "draws": "bootstrap draws",
         "seed": "seed", "first": "first score date", "last": "last score date", "assets": "scored assets",
         "sessions_first": "first session", "sessions_last": "last session", "source": "source of prices",

@@ -1,0 +1,91 @@
+"""Portfolios of an evaluation by hand: whose series counts as a trial, who is in which leg, cash, ruin and names."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kifactors.evaluation import Trials
+from tests.test_evaluation import DAYS, plain, prices_of, scores_of
+
+# Every asset grows by its own rate a session.
+RATES = {"a": 0.01, "b": 0.02, "c": 0.04}
+GROWING = {name: [100 * (1 + rate) ** k for k in range(9)] for name, rate in RATES.items()}
+
+
+def walks(names="abcdefghij", seed=0):
+    rng = np.random.default_rng(seed)
+    return {name: (100 * np.exp(0.02 * rng.standard_normal(9).cumsum())).tolist() for name in names}
+
+
+# Trials: the series of what was evaluated.
+
+
+def trial_of(values, exposure, table, **options):
+    """Return the ledger of one evaluation of the column score."""
+    scores = scores_of(values, column="score", exposure=pl.Series(exposure, dtype=pl.Float64))
+    trials = Trials()
+    trials.add_evaluation("it", plain(scores, prices=prices_of(table), column="score", **options))
+    return trials["it"]
+
+
+def test_a_trial_is_of_the_column_that_was_evaluated():
+    """Score of b, c, a from low to high: what is held is a less b, whoever is exposed."""
+    table = GROWING | {"a": [100, 101, 103, 104, 106, 107, 109, 110, 112]}
+    values = {day: {"a": 3.0, "b": 1.0, "c": 2.0} for day in DAYS[:5]}
+    found = trial_of(values, [0.0, 0.0, 0.5] * 5, table, quantiles=3)
+    spread = [table["a"][k + 1] / table["a"][k] - 1 - 0.02 for k in range(1, 6)]
+    assert found["n"] == 5
+    assert found["mean"] == pytest.approx(np.mean(spread))
+    assert found["parameters"]["series"] == "highest less lowest quantile, 1 session"
+
+
+def test_a_trial_of_exposure_is_of_exposed_less_unexposed():
+    table = walks("abc")
+    scores = scores_of({day: {"a": 0.0, "b": 0.1, "c": 0.0} for day in DAYS[:5]})
+    trials = Trials()
+    trials.add_evaluation("it", plain(scores, prices=prices_of(table)))
+    earned = {x: np.array(table[x][2:7]) / np.array(table[x][1:6]) - 1 for x in "abc"}
+    assert trials["it"]["mean"] == pytest.approx(np.mean(earned["b"] - (earned["a"] + earned["c"]) / 2))
+    assert trials["it"]["parameters"]["series"] == "exposed less unexposed, 1 session"
+
+
+def test_columns_quantiles_and_horizons_are_trials_of_their_own():
+    rng = np.random.default_rng(2)
+    table, exposure = walks(), [0.0, 0.5] * 25
+    values = [
+        {day: dict(zip("abcdefghij", rng.random(10), strict=True)) for day in DAYS[:5]} for _ in range(5)
+    ]
+    series = {trial_of(one, exposure, table)["values"] for one in values}
+    series |= {trial_of(values[0], exposure, table, quantiles=3)["values"]}
+    series |= {trial_of(values[0], exposure, table, horizons=(2,), quantiles=5)["values"]}
+    assert len(series) == 7
+
+
+def test_the_parameters_of_a_trial_say_what_was_evaluated():
+    values = {day: dict(zip("abcdefghij", range(10), strict=True)) for day in DAYS[:5]}
+    found = trial_of(values, [0.5] * 50, walks(), horizons=(1, 2), quantiles=4, by="role")["parameters"]
+    wanted = {"column": "score", "quantiles": "4", "horizons": "(1, 2)", "entry": "close", "by": "role"}
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_the_same_series_under_other_parameters_is_one_more_trial():
+    values = {day: dict(zip("abcdefghij", range(10), strict=True)) for day in DAYS[:5]}
+    scores = scores_of(values)
+    trials = Trials()
+    for name, horizons in (("one", (1,)), ("two", (1, 2))):
+        trials.add_evaluation(
+            name, plain(scores, prices=prices_of(walks()), horizons=horizons, exposed_above=4.5)
+        )
+    assert trials["one"]["values"] == trials["two"]["values"]
+    assert trials["one"]["parameters"] != trials["two"]["parameters"]
+    assert len(trials) == 2
+
+
+def test_a_trial_of_horizons_that_overlap_takes_dates_that_do_not():
+    """Returns over 2 sessions of every session: of dates 0, 1, 2, 3, 4 those of 0, 2 and 4 share no day."""
+    table = walks("abc")
+    values = {day: {"a": 3.0, "b": 1.0, "c": 2.0} for day in DAYS[:5]}
+    found = trial_of(values, [0.5] * 15, table, horizons=(2,), quantiles=3)
+    earned = [table["a"][k + 2] / table["a"][k] - table["b"][k + 2] / table["b"][k] for k in (1, 3, 5)]
+    assert found["n"] == 3
+    assert found["mean"] == pytest.approx(np.mean(earned))
