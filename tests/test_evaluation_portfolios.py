@@ -89,3 +89,33 @@ def test_a_trial_of_horizons_that_overlap_takes_dates_that_do_not():
     earned = [table["a"][k + 2] / table["a"][k] - table["b"][k + 2] / table["b"][k] for k in (1, 3, 5)]
     assert found["n"] == 3
     assert found["mean"] == pytest.approx(np.mean(earned))
+
+
+# Unknown exposure.
+
+
+def test_who_has_no_known_exposure_is_neither_exposed_nor_unexposed():
+    """Score is known of all four; exposure of a is 0, of b 0.5, of c and d unknown. All earn their own rate."""
+    table = {name: [100 * (1 + rate) ** k for k in range(9)] for name, rate in
+             {"a": 0.01, "b": 0.02, "c": 0.04, "d": 0.08}.items()}  # fmt: skip
+    values = {day: {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0} for day in DAYS[:5]}
+    exposure = pl.Series([0.0, 0.5, None, None] * 5)
+    found = plain(
+        scores_of(values, column="score", exposure=exposure), prices=prices_of(table), column="score"
+    )
+    for frame, column in ((found.portfolios, "mean"), (found.strategies, "value")):
+        for name, rate in (("unexposed", 0.01), ("exposed", 0.02)):
+            rows = frame.filter(portfolio=name, weighting="equal")
+            assert rows["n"].unique().to_list() == [1]
+            assert rows[column].to_list() == pytest.approx([rate] * rows.height)
+    spread = found.spreads.filter(spread="exposed")["value"]
+    assert spread.to_list() == pytest.approx([0.01] * 5)
+    assert any(
+        limit.startswith("Exposure unknown: of 2 names with a known score, 50 % of the rows")
+        for limit in found.limits
+    )
+
+
+def test_of_the_exposure_itself_nothing_more_is_said():
+    found = plain(scores_of({DAYS[0]: {"a": 0.5, "b": None}}), prices=prices_of({"a": [1.0] * 9}))
+    assert not any(limit.startswith("Exposure unknown") for limit in found.limits)

@@ -86,7 +86,8 @@ def evaluate(
     quantiles : int
         How many portfolios by value.
     exposed_above : float
-        Who counts as exposed: an exposure above this.
+        Who counts as exposed: an exposure above this. An unknown exposure is neither exposed nor unexposed, whatever
+        the column.
     confidence, draws, seed : float, int, int
         Of the bootstrap intervals (extra ``evaluation``); `draws=0` for none, otherwise at least 2 / (1 - confidence).
     max_wait_days : int

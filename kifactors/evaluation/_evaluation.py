@@ -78,8 +78,8 @@ class Evaluation:
     decay : polars.DataFrame
         Mean IC with the return of each month after the entry alone, of 21 sessions.
     portfolios, portfolio_summary, spreads, spread_summary : polars.DataFrame
-        Mean forward returns of quantile portfolios ("1" is the lowest) and of exposed and unexposed names. Through
-        time mean_of_means counts every date alike and pooled_mean every row.
+        Mean forward returns of quantile portfolios ("1" is the lowest) and of exposed and unexposed names; who has no
+        known exposure is neither. Through time mean_of_means counts every date alike and pooled_mean every row.
     strategies, strategy_summary : polars.DataFrame
         The same portfolios held from the entry of one score date to that of the next, with drawdown, one-way turnover
         (drift included) and the break-even cost.

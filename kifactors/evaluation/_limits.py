@@ -72,6 +72,7 @@ def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: s
             f"No known {column}: {percent(unknown.mean())} of the scored rows are in no figure, and who is known is not a "
             "random choice."
         )
+    yield from _unknown_exposure(panel, column)
     known = panel.values[~unknown]
     zeros = float((known == 0.0).mean()) if known.size else 0.0
     if zeros > MANY_EQUAL:
@@ -117,6 +118,17 @@ def _survivors(panel: Panel, facts: PriceFacts) -> Iterator[str]:
         yield (
             f"{unexplained} stocks end before the last session without a delisting return; what their holders got is left "
             "out. Pass delistings=."
+        )
+
+
+def _unknown_exposure(panel: Panel, column: str) -> Iterator[str]:
+    known = ~np.isnan(panel.values)
+    neither = known & ~panel.exposed & ~panel.unexposed
+    if neither.any():
+        names = panel.rows["asset_id"].filter(pl.Series(neither)).n_unique()
+        yield (
+            f"Exposure unknown: of {names:,} names with a known {column}, {percent(neither.sum() / known.sum())} of the rows, "
+            "nobody knows the exposure; they are among neither the exposed nor the unexposed."
         )
 
 

@@ -121,7 +121,7 @@ def measure(
     n, h = panel.values.size, len(horizons)
     groupings = [
         Grouping("quantiles", tuple(str(k) for k in range(1, quantiles + 1)), np.zeros(n, np.int8)),
-        Grouping("exposed", ("unexposed", "exposed"), np.where(known, 1 + panel.exposed, 0).astype(np.int8)),
+        Grouping("exposed", ("unexposed", "exposed"), _sides(panel, known)),
     ]
     weightings = [("equal", None), *([("cap", panel.caps)] if panel.caps is not None else [])]
     period, codes = np.empty(n), np.empty((h + 1, n), np.uint8)
@@ -166,6 +166,12 @@ def measure(
         period=period,
         codes=codes,
     )
+
+
+def _sides(panel: Panel, known: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Return 2 for exposed and 1 for unexposed names; 0 where the value or the exposure is unknown."""
+    sides = np.where(panel.exposed, np.int8(2), panel.unexposed.astype(np.int8))
+    return np.where(known, sides, np.int8(0))
 
 
 def _blocks(offsets: Ints) -> Iterator[tuple[slice, slice]]:

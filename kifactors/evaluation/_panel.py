@@ -51,8 +51,8 @@ class Panel:
         Where each begins.
     values : (n,) array
         What is evaluated; NaN where unknown.
-    exposed : (n,) mask
-        Whose exposure is above the limit.
+    exposed, unexposed : (n,) masks
+        Whose exposure is above the limit, and whose is not; of an unknown exposure neither.
     caps : (n,) array, optional
         Market capitalisation; NaN where unknown.
     sessions : Sessions
@@ -66,6 +66,7 @@ class Panel:
     offsets: NDArray[np.int64]
     values: Floats
     exposed: NDArray[np.bool_]
+    unexposed: NDArray[np.bool_]
     caps: Floats | None
     sessions: Sessions
     places: NDArray[np.intp]
@@ -147,6 +148,7 @@ def panel_of(
         offsets=offsets,
         values=frame[column].fill_null(np.nan).to_numpy(),
         exposed=(frame["exposure"] > exposed_above).fill_null(value=False).to_numpy(),
+        unexposed=(frame["exposure"] <= exposed_above).fill_null(value=False).to_numpy(),
         caps=caps,
         sessions=sessions,
         places=sessions.places(rows[sessions.names]),
