@@ -1,9 +1,13 @@
 """Portfolios of an evaluation by hand: whose series counts as a trial, who is in which leg, cash, ruin and names."""
 
+import math
+
 import numpy as np
 import polars as pl
 import pytest
 
+import kifactors as kf
+from kifactors.errors import DataError
 from kifactors.evaluation import Trials
 from tests.test_evaluation import DAYS, plain, prices_of, scores_of
 
@@ -119,3 +123,39 @@ def test_who_has_no_known_exposure_is_neither_exposed_nor_unexposed():
 def test_of_the_exposure_itself_nothing_more_is_said():
     found = plain(scores_of({DAYS[0]: {"a": 0.5, "b": None}}), prices=prices_of({"a": [1.0] * 9}))
     assert not any(limit.startswith("Exposure unknown") for limit in found.limits)
+
+
+# Scores that were put together by hand.
+
+
+def test_an_asset_twice_on_a_date_is_refused():
+    scores = scores_of({DAYS[0]: {"a": 0.5, "b": 0.1}})
+    twice = kf.Scores(
+        pl.concat([scores.to_polars(), scores.to_polars().tail(1)]), scores.definition, inputs={},
+        dates=scores.dates, diagnostics=scores.diagnostics,
+    )  # fmt: skip
+    with pytest.raises(DataError, match="'b' stands twice on 2024-01-02"):
+        plain(twice, prices=prices_of(walks("ab")))
+
+
+def test_the_order_of_scores_changes_nothing():
+    scores = scores_of({day: {"a": 0.5, "b": 0.1, "c": 0.0} for day in DAYS[:5]})
+    shuffled = kf.Scores(
+        scores.to_polars().sample(fraction=1.0, shuffle=True, seed=3), scores.definition, inputs={},
+        dates=scores.dates, diagnostics=scores.diagnostics,
+    )  # fmt: skip
+    one, two = (plain(each, prices=prices_of(walks("abc"))) for each in (scores, shuffled))
+    assert one.strategies.equals(two.strategies)
+    assert one.ic.equals(two.ic)
+
+
+def test_nan_is_unknown():
+    known, nan = {"a": 0.5, "b": 0.0, "c": None}, {"a": 0.5, "b": 0.0, "c": math.nan}
+    one, two = (plain(scores_of({DAYS[0]: x}), prices=prices_of(walks("abc"))) for x in (known, nan))
+    assert one.portfolios.equals(two.portfolios)
+    assert two.stability["exposed"].to_list() == [1]
+
+
+def test_a_limit_of_exposure_that_is_nan_is_refused():
+    with pytest.raises(DataError, match="exposed_above is nan"):
+        plain(scores_of({DAYS[0]: {"a": 0.5}}), prices=prices_of(walks("a")), exposed_above=math.nan)

@@ -1,5 +1,6 @@
 """The rows that are evaluated: scores, what the universe adds, and what they earned."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -122,15 +123,19 @@ def panel_of(
     DateError
         No score date is followed by a session: prices and scores do not meet.
     DataError
-        `column` or a style holds no numbers or an infinite one, or `by` or a style has the name of something else.
+        `column` or a style holds no numbers or an infinite one, `by` or a style has the name of something else,
+        `exposed_above` is NaN, or an asset stands twice on a date.
     """
     if not isinstance(scores, Scores):
         raise DataError(f"scores is a {type(scores).__name__}; expected Scores.")
-    frame = scores.to_polars()
+    if math.isnan(exposed_above):
+        raise DataError(f"exposed_above is {exposed_above}; expected a number.")
+    frame = _in_order(scores.to_polars())
     if column not in frame.columns:
         raise MissingColumnError(f"scores have no column {column!r}; take 'exposure' or 'score', say.")
     if not frame[column].dtype.is_float():
         raise DataError(f"column {column!r} holds {frame[column].dtype}; expected numbers.")
+    exposure = frame["exposure"].fill_nan(None)
     names = ["ticker", "role", "coverage", *([by] if by in frame.columns else [])]
     for name in dict.fromkeys((column, "exposure")):
         check_finite("scores", frame, name)
@@ -147,13 +152,28 @@ def panel_of(
         dates=dates,
         offsets=offsets,
         values=frame[column].fill_null(np.nan).to_numpy(),
-        exposed=(frame["exposure"] > exposed_above).fill_null(value=False).to_numpy(),
-        unexposed=(frame["exposure"] <= exposed_above).fill_null(value=False).to_numpy(),
+        exposed=(exposure > exposed_above).fill_null(value=False).to_numpy(),
+        unexposed=(exposure <= exposed_above).fill_null(value=False).to_numpy(),
         caps=caps,
         sessions=sessions,
         places=sessions.places(rows[sessions.names]),
         entries=entries,
     )
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows sorted by date and asset_id, each asset once a date."""
+    day, asset = pl.col("date"), pl.col("asset_id")
+    ascending = (day > day.shift()) | ((day == day.shift()) & (asset > asset.shift()))
+    # Scores are sorted already but where somebody put them together; neighbours tell.
+    if frame.select(ascending.slice(1).all()).item():
+        return frame
+    twice = frame.filter(pl.struct(KEY).is_duplicated())
+    if twice.height:
+        raise DataError(
+            f"scores: {twice['asset_id'][0]!r} stands twice on {twice['date'][0]}; expected one row per date and asset."
+        )
+    return frame.sort(KEY)
 
 
 def _with_universe(
