@@ -457,6 +457,75 @@ def test_another_column_is_asked_about(tmp_path):
     assert "<h1>Does coverage pay?</h1>" in text
 
 
+@pytest.fixture(scope="module")
+def opposites():
+    """Return evaluations of a score and of the same score upside down, with the same exposures."""
+    rng = np.random.default_rng(8)
+    days = kf.month_ends("2021-01", "2022-06")
+    ids = [f"a{k:02}" for k in range(20)]
+    frame = pl.DataFrame(
+        {
+            "date": np.repeat(np.array(days, "datetime64[D]"), 20),
+            "asset_id": ids * len(days),
+            "exposure": np.maximum(0.0, rng.normal(0.1, 0.3, 20 * len(days))),
+            "score": rng.normal(0.0, 1.0, 20 * len(days)),
+        }
+    ).with_columns(pl.col("date").cast(pl.Date))
+    sessions = [date(2021, 1, 4) + timedelta(k) for k in range(600)]
+    growth = np.exp(0.02 * rng.standard_normal((len(sessions), 20)).cumsum(axis=0))
+    prices = pl.DataFrame(
+        {
+            "date": np.repeat(np.array(sessions, "datetime64[D]"), 20),
+            "asset_id": ids * len(sessions),
+            "close": growth.ravel(),
+        }
+    ).with_columns(pl.col("date").cast(pl.Date))
+
+    def of(sign):
+        one = frame.with_columns(score=sign * pl.col("score"))
+        absent = [pl.lit(None, kind).alias(name) for name, kind in SCORES.polars.items() if name not in one]
+        scores = kf.Scores(
+            one.with_columns(absent).select(list(SCORES.polars)), kf.FactorDefinition(), inputs={}, dates=days,
+            diagnostics=pl.DataFrame({"date": days}),
+        )  # fmt: skip
+        return evaluate(scores, prices=prices, draws=100, column="score", quantiles=4)
+
+    return of(1.0), of(-1.0)
+
+
+def test_the_headline_is_of_the_column_that_was_evaluated(opposites):
+    """Of a score and of its opposite the first says more where the second says less, by the same number."""
+    one, two = (
+        found.spread_summary.filter(horizon=21, spread="quantiles").row(0, named=True) for found in opposites
+    )
+    assert one["mean"] == pytest.approx(-two["mean"])
+    words = [answers(found)[2:] for found in opposites]
+    for found, (pays, sure) in zip((one, two), words, strict=True):
+        text = pays.text.replace("\u00a0", " ")
+        more = "more" if found["mean"] > 0.0 else "less"
+        assert text.startswith(
+            f"The highest of 4 quantiles by score earned {abs(100 * found['mean']):.1f} % {more} than"
+        )
+        assert "exposed" not in pays.text + sure.text
+        assert "18 dates with 20 names whose score is known" in sure.text
+        assert f"{found['t_hac']:.2f}".replace("-", "\u2212") in sure.text
+    assert words[0][0].glance != words[1][0].glance
+
+
+def test_years_and_growth_are_of_the_column_that_was_evaluated(opposites, tmp_path):
+    one, two = opposites
+    assert one.periods["spread_mean"].to_list() == pytest.approx((-two.periods["spread_mean"]).to_list())
+    for name in ("cumulative", "drawdown", "turnover"):
+        axes = getattr(one.plot, name)()
+        assert axes.has_data()
+        assert {text.get_text() for text in axes.texts} <= {"highest", "lowest", "spread", ""}
+    rows = one.strategies.filter(portfolio="quantile spread", weighting="equal").sort("date")
+    drawn = line_of(one.plot.cumulative(), "quantile spread")
+    assert drawn[1:] == pytest.approx((100 * rows["cumulative"]).to_list(), abs=1e-9)
+    text = one.to_html(tmp_path / "report.html").read_text()
+    assert "highest less lowest quantile" in text
+
+
 def test_a_page_that_cannot_be_written_leaves_nothing(found, tmp_path):
     with pytest.raises(kf.KifactorsError, match="tear sheet"):
         found.to_html(tmp_path / "absent" / "report.html")

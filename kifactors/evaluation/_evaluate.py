@@ -182,7 +182,7 @@ def evaluate(
         factor_summary=summary,
         stability=stability,
         stability_summary=stability_summary(panel, stability),
-        periods=periods_by_year(panel, horizons[main], main, found.ic, found.means),
+        periods=periods_by_year(panel, horizons, main, found.ic, found.means, column=column),
         members=members_of(panel),
         dropped=dropped,
         dropped_counts=counts,

@@ -86,7 +86,8 @@ class Evaluation:
     factor_returns, factor_summary : polars.DataFrame
         Cross-sectional regressions of those period returns on what was known at their beginning.
     stability, stability_summary, periods : polars.DataFrame
-        How the ranking persists; the main figures by calendar year.
+        How the ranking persists; the main figures by calendar year: the spread is that of quantiles, and of exposed
+        less unexposed names where the column is the exposure.
     members : polars.DataFrame
         Who is exposed on the last score date.
     dropped : polars.LazyFrame

@@ -13,6 +13,7 @@ from kifactors.evaluation._hac import hac_mean
 from kifactors.evaluation._measure import Correlations, Grouping, Means
 from kifactors.evaluation._panel import Panel
 from kifactors.evaluation._portfolios import spread_of
+from kifactors.evaluation._summary import spread_for
 
 __all__ = ["members_of", "periods_by_year", "stability_frame", "stability_summary"]
 
@@ -94,15 +95,18 @@ def stability_summary(panel: Panel, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def periods_by_year(
-    panel: Panel, horizon: int, place: int, found: Sequence[Correlations], means: Sequence[Means]
+    panel: Panel,
+    horizons: Sequence[int],
+    place: int,
+    found: Sequence[Correlations],
+    means: Sequence[Means],
+    *,
+    column: str,
 ) -> pl.DataFrame:
-    """Return mean rank IC and mean spread of exposed less unexposed names by calendar year, at one horizon.
-
-    `place` is that of the horizon among all.
-    """
+    """Return mean rank IC and mean spread of the evaluated column by calendar year, at the horizon of this place."""
     years = np.array([day.year for day in panel.dates])
-    spread = next(spread_of(m)[:, place] for m in means if m.grouping.spread == "exposed")
-    overlap = panel.overlap(horizon)
+    spread = next(spread_of(m)[:, place] for m in means if m.grouping.spread == spread_for(column))
+    overlap = panel.overlap(horizons[place])
     rows = []
     for year in np.unique(years).tolist():
         inside = np.flatnonzero(years == year)

@@ -8,7 +8,7 @@ import polars as pl
 if TYPE_CHECKING:
     from kifactors.evaluation._evaluation import Evaluation
 
-__all__ = ["SPREADS", "sessions", "summary_of"]
+__all__ = ["SPREADS", "sessions", "spread_for", "summary_of"]
 
 SPREADS = {"quantiles": "highest less lowest quantile", "exposed": "exposed less unexposed"}
 
@@ -43,6 +43,11 @@ def _rows(evaluation: "Evaluation") -> Iterator[tuple[object, ...]]:
     once = evaluation.stability_summary.row(0, named=True)
     yield "rank autocorrelation", once["rank_autocorrelation"], None, None, None, "mean, date to date"
     yield "half-life of a lead in rank", once["half_life_days"], None, None, None, "days"
+
+
+def spread_for(column: str) -> str:
+    """Return the spread that a column is judged by: of exposed names only where it is the exposure itself."""
+    return "exposed" if column == "exposure" else "quantiles"
 
 
 def sessions(horizon: int) -> str:

@@ -23,7 +23,7 @@ from kifactors.evaluation._multiple import HARVEY_LIU_ZHU, adjusted_p
 from kifactors.evaluation._options import number, whole
 from kifactors.evaluation._sharpe import deflated_sharpe, sharpe_of
 from kifactors.evaluation._student import two_sided_p
-from kifactors.evaluation._summary import SPREADS, sessions
+from kifactors.evaluation._summary import SPREADS, sessions, spread_for
 
 __all__ = ["Trials"]
 
@@ -160,7 +160,7 @@ class Trials:
         """
         settings = evaluation.settings
         horizon = min(settings["horizons"])
-        spread = "exposed" if settings["column"] == "exposure" else "quantiles"
+        spread = spread_for(settings["column"])
         values = evaluation.spreads.filter(horizon=horizon, spread=spread, weighting="equal").sort("date")[
             "value"
         ]

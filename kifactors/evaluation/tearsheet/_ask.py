@@ -7,12 +7,14 @@ from typing import Any
 import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
+from kifactors.evaluation._summary import spread_for
 
 __all__ = [
     "MONTH",
     "begin_of_spread",
     "grown",
     "label_of",
+    "legs_of",
     "main_horizon",
     "names_of",
     "row_of",
@@ -58,9 +60,17 @@ def window_of(days: Sequence[date]) -> int:
     return max(3, min(round(a_year), len(days) // 2))
 
 
+def legs_of(evaluation: Evaluation) -> dict[str, str]:
+    """Return the portfolios that a column is judged by: the long one, the short one, their spread, and what they are called."""
+    if spread_for(evaluation.settings["column"]) == "exposed":
+        return {"exposed": "exposed", "unexposed": "unexposed", "exposed spread": "spread"}
+    return {str(evaluation.settings["quantiles"]): "highest", "1": "lowest", "quantile spread": "spread"}
+
+
 def begin_of_spread(evaluation: Evaluation, weighting: str) -> date | None:
     """Return the first date on which somebody is on both sides of the spread, so that all begin together."""
-    frame = evaluation.strategies.filter(weighting=weighting, portfolio="exposed spread").drop_nulls("value")
+    spread = list(legs_of(evaluation))[-1]
+    frame = evaluation.strategies.filter(weighting=weighting, portfolio=spread).drop_nulls("value")
     found = frame["date"].min()
     return found if isinstance(found, date) else None
 

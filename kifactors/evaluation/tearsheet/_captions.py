@@ -9,6 +9,7 @@ from kifactors.evaluation._evaluation import Evaluation
 from kifactors.evaluation.tearsheet._ask import (
     begin_of_spread,
     grown,
+    legs_of,
     main_horizon,
     names_of,
     row_of,
@@ -102,15 +103,13 @@ def _cumulative(evaluation: Evaluation) -> str:
     begin = begin_of_spread(evaluation, "equal")
     if begin is None:
         return ""
-    ends = {
-        name: grown(evaluation, name, "equal", begin) for name in ("exposed", "unexposed", "exposed spread")
-    }
-    last = ends["exposed"]["date"][-1]
-    values = {name: share(one["growth"][-1], digits=0, sign=True) for name, one in ends.items()}
-    return (
-        f"From {day(begin)} to {day(last)}: exposed {values['exposed']}, unexposed {values['unexposed']}, their spread "
-        f"{values['exposed spread']}. Before costs."
+    legs = legs_of(evaluation)
+    ends = [grown(evaluation, name, "equal", begin) for name in legs]
+    long, short, spread = (
+        f"{label} {share(one['growth'][-1], digits=0, sign=True)}"
+        for label, one in zip(legs.values(), ends, strict=True)
     )
+    return f"From {day(begin)} to {day(ends[0]['date'][-1])}: {long}, {short}, their {spread}. Before costs."
 
 
 def _drawdown(evaluation: Evaluation) -> str:
@@ -119,21 +118,19 @@ def _drawdown(evaluation: Evaluation) -> str:
         return ""
     deepest = [
         f"{label} {share(grown(evaluation, name, 'equal', begin).select(pl.col('drawdown').min()).item())}"
-        for name, label in (("exposed", "exposed"), ("unexposed", "unexposed"), ("exposed spread", "spread"))
+        for name, label in legs_of(evaluation).items()
     ]
     return f"Deepest, seen at score dates only: {', '.join(deepest)}."
 
 
 def _turnover(evaluation: Evaluation) -> str:
-    both = [
-        row_of(evaluation.strategy_summary, weighting="equal", portfolio=name)
-        for name in ("exposed", "exposed spread")
-    ]
+    long, _, name = legs_of(evaluation)
+    both = [row_of(evaluation.strategy_summary, weighting="equal", portfolio=each) for each in (long, name)]
     if any(row is None or row["turnover"] is None for row in both):
         return ""
-    exposed, spread = (row for row in both if row is not None)
+    held, spread = (row for row in both if row is not None)
     return (
-        f"Mean: exposed {share(exposed['turnover'])}, spread {share(spread['turnover'])} (both legs). The spread's mean is "
+        f"Mean: {legs_of(evaluation)[long]} {share(held['turnover'])}, spread {share(spread['turnover'])} (both legs). The spread's mean is "
         f"gone at a cost of {share(spread['break_even_cost'], digits=2)} of what is bought or sold."
     )
 

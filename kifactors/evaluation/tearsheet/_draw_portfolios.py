@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
-from kifactors.evaluation.tearsheet._ask import begin_of_spread, grown, row_of, window_of
+from kifactors.evaluation.tearsheet._ask import begin_of_spread, grown, legs_of, row_of, window_of
 from kifactors.evaluation.tearsheet._axes import dots, end_labels, legend_above, time_axis, zero_line
 from kifactors.evaluation.tearsheet._canvas import BLUE, GREY, ORANGE, new_axes, nothing, styled
 from kifactors.evaluation.tearsheet._text import count, number, sessions
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_cumulative", "draw_drawdown", "draw_factor", "draw_quantiles", "draw_turnover"]
 
-NOBODY = "No period has exposed and unexposed names with a return."
-LINES = (("exposed", ORANGE), ("unexposed", GREY), ("exposed spread", BLUE))
-SHORT = {"exposed spread": "spread"}
+COLOURS = (ORANGE, GREY, BLUE)
 
 
 def draw_quantiles(evaluation: Evaluation, ax: "Axes | None", weighting: str) -> "Axes":
@@ -55,7 +53,7 @@ def draw_quantiles(evaluation: Evaluation, ax: "Axes | None", weighting: str) ->
 
 
 def draw_cumulative(evaluation: Evaluation, ax: "Axes | None", weighting: str) -> "Axes":
-    """Draw what exposed and unexposed names and their spread earned, held from score date to score date."""
+    """Draw what both sides of the spread and the spread earned, held from score date to score date."""
     return _through_time(
         evaluation, ax, "growth", weighting, "growth, %", f"Growth of what is held, {weighting} weights"
     )
@@ -75,24 +73,26 @@ def _through_time(
     with styled():
         ax = new_axes(ax)
         if begin is None:
-            return nothing(ax, title, NOBODY)
+            long, short, _ = legs_of(evaluation).values()
+            return nothing(ax, title, f"No period has {long} and {short} names with a return.")
         days: list[Any] = [begin]
         ends = []
-        for portfolio, colour in LINES:
+        for (portfolio, label), colour in zip(legs_of(evaluation).items(), COLOURS, strict=True):
             one = grown(evaluation, portfolio, weighting, begin)
             days, values = one["date"].to_list(), (100.0 * one[column]).to_list()
-            thin = 1.3 if portfolio == "unexposed" else 1.8
+            thin = 1.3 if colour == GREY else 1.8
             ax.plot(days, values, color=colour, linewidth=thin, label=portfolio)
-            ends.append((values[-1], SHORT.get(portfolio, portfolio), colour))
+            ends.append((values[-1], label, colour))
         _finish(ax, days, ends, unit, title)
         return ax
 
 
 def draw_turnover(evaluation: Evaluation, ax: "Axes | None", weighting: str) -> "Axes":
     """Draw the one-way turnover of each score date, or its rolling mean where dates are too many to be told apart."""
-    wanted = [(name, colour) for name, colour in LINES if name != "unexposed"]
+    lines = zip(legs_of(evaluation).items(), COLOURS, strict=True)
+    wanted = [(name, label, colour) for (name, label), colour in lines if colour != GREY]
     frame = evaluation.strategies.filter(
-        pl.col("weighting") == weighting, pl.col("portfolio").is_in([name for name, _ in wanted])
+        pl.col("weighting") == weighting, pl.col("portfolio").is_in([name for name, _, _ in wanted])
     )
     frame = frame.drop_nulls("turnover").sort("date")
     days = frame["date"].unique().sort().to_list()
@@ -102,14 +102,14 @@ def draw_turnover(evaluation: Evaluation, ax: "Axes | None", weighting: str) -> 
         ax = new_axes(ax)
         title = f"One-way turnover at a score date, {weighting} weights"
         if frame.is_empty():
-            return nothing(ax, title, "No two periods in a row hold exposed names.")
+            return nothing(ax, title, f"No two periods in a row hold {wanted[0][1]} names.")
         ends = []
-        for portfolio, colour in wanted:
+        for portfolio, label, colour in wanted:
             one = frame.filter(portfolio=portfolio)
             values = (100.0 * one["turnover"].rolling_mean(window)).to_list()
             if values:
                 ax.plot(one["date"].to_list(), values, color=colour, linewidth=1.2, label=portfolio, **marks)
-                ends.append((values[-1], SHORT.get(portfolio, portfolio), colour))
+                ends.append((values[-1], label, colour))
         ax.set_ylim(bottom=0.0)
         unit = "share of the portfolio, %" if marks else f"share, %, mean of {window} dates"
         _finish(ax, days, ends, unit, title)

@@ -54,7 +54,10 @@ class Plots:
         return _draw_portfolios.draw_quantiles(self.evaluation, ax, weighting)
 
     def cumulative(self, ax: "Axes | None" = None, *, weighting: str = "equal") -> "Axes":
-        """Draw what exposed and unexposed names and their spread earned, held from score date to score date."""
+        """Draw what both sides of the spread and the spread earned, held from score date to score date.
+
+        The sides are the highest and the lowest quantile, and exposed and unexposed names where the column is the exposure.
+        """
         return _draw_portfolios.draw_cumulative(self.evaluation, ax, weighting)
 
     def drawdown(self, ax: "Axes | None" = None, *, weighting: str = "equal") -> "Axes":

@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
+from kifactors.evaluation._summary import spread_for
 from kifactors.evaluation.tearsheet._ask import main_horizon
 from kifactors.evaluation.tearsheet._canvas import svg_of
 from kifactors.evaluation.tearsheet._captions import caption, reading_of_ic
@@ -182,7 +183,7 @@ def _stability(evaluation: Evaluation) -> Iterator[str]:
         ("ic_t", "ic_t_exposed", "spread_t"), T
     )
     above = {"rank IC, all known": ["ic_mean", "ic_t"], "rank IC, exposed": ["ic", "ic_t_exposed"],
-             "exposed less unexposed": ["spread_mean", "spread_t"]}  # fmt: skip
+             SPREADS[spread_for(evaluation.settings["column"])].lower(): ["spread_mean", "spread_t"]}  # fmt: skip
     title = f"Year by year, {sessions(main_horizon(evaluation))}"
     yield table_html(
         years, labels, formats | {"spread_mean": SHARE}, name="periods", title=title, above=above

@@ -7,6 +7,7 @@ import polars as pl
 
 from kifactors.evaluation._evaluation import Evaluation
 from kifactors.evaluation._multiple import HARVEY_LIU_ZHU
+from kifactors.evaluation._summary import spread_for
 from kifactors.evaluation.tearsheet._ask import label_of, main_horizon, names_of, row_of
 from kifactors.evaluation.tearsheet._text import (
     NO_BREAK,
@@ -84,15 +85,28 @@ def _pays(evaluation: Evaluation) -> Answer:
     h = main_horizon(evaluation)
     spread = _spread(evaluation)
     if spread is None:
-        return Answer("Does it pay?", UNKNOWN, "No date has exposed and unexposed names with a return.")
+        return Answer("Does it pay?", UNKNOWN, f"No date has {_sides(evaluation)} with a return.")
     more = "more" if spread["mean"] >= 0.0 else "less"
     rank = row_of(evaluation.ic_summary, horizon=h, names="universe", method="spearman")
     return Answer(
         "Does it pay?",
         f"{share(spread['mean'], sign=True)} in {sessions(h)}",
-        f"Exposed names earned {share(abs(spread['mean']))} {more} than unexposed ones over {sessions(h)}, on the mean of "
+        f"{_earned(evaluation, share(abs(spread['mean'])), more)} over {sessions(h)}, on the mean of "
         f"{count(spread['dates'], 'date')}, before costs.{_rank(rank)}",
     )
+
+
+def _earned(evaluation: Evaluation, difference: str, more: str) -> str:
+    if spread_for(evaluation.settings["column"]) == "exposed":
+        return f"Exposed names earned {difference} {more} than unexposed ones"
+    column, quantiles = evaluation.settings["column"], evaluation.settings["quantiles"]
+    return f"The highest of {quantiles} quantiles by {column} earned {difference} {more} than the lowest"
+
+
+def _sides(evaluation: Evaluation) -> str:
+    if spread_for(evaluation.settings["column"]) == "exposed":
+        return "exposed and unexposed names"
+    return "names of the highest and the lowest quantile"
 
 
 def _rank(row: dict[str, Any] | None) -> str:
@@ -105,12 +119,7 @@ def _rank(row: dict[str, Any] | None) -> str:
 
 
 def _how_sure(evaluation: Evaluation) -> Answer:
-    there = evaluation.stability.filter(pl.col("exposed") > 0)
-    rests = "Nobody is exposed on any date."
-    if there.height:
-        few, many = there.select(low=pl.col("exposed").min(), high=pl.col("exposed").max()).row(0)
-        names = count(few, "name") if few == many else f"{few:,} to {many:,} names"
-        rests = f"It rests on {count(there.height, 'date')} with {names} exposed."
+    rests = _rests(evaluation)
     spread = _spread(evaluation)
     if spread is None:
         return Answer("How sure?", "Not at all", rests)
@@ -133,6 +142,24 @@ def _how_sure(evaluation: Evaluation) -> Answer:
     )
 
 
+def _rests(evaluation: Evaluation) -> str:
+    """Say on how many dates and names the spread rests."""
+    column = evaluation.settings["column"]
+    counted, are = (
+        ("exposed", "exposed") if spread_for(column) == "exposed" else ("n", f"whose {column} is known")
+    )
+    there = evaluation.stability.filter(pl.col(counted) > 0)
+    if there.is_empty():
+        return (
+            "Nobody is exposed on any date."
+            if counted == "exposed"
+            else f"Nobody's {column} is known on any date."
+        )
+    few, many = there.select(low=pl.col(counted).min(), high=pl.col(counted).max()).row(0)
+    names = count(few, "name") if few == many else f"{few:,} to {many:,} names"
+    return f"It rests on {count(there.height, 'date')} with {names} {are}."
+
+
 def _verdict(row: dict[str, Any], confidence: float) -> str:
     """Say no more than interval and test say together."""
     if row["low"] is None or row["high"] is None:
@@ -145,8 +172,11 @@ def _verdict(row: dict[str, Any], confidence: float) -> str:
 
 
 def _spread(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Return the row of exposed less unexposed names, if its mean is known."""
+    """Return the row of the spread that the column is judged by, if its mean is known."""
     row = row_of(
-        evaluation.spread_summary, horizon=main_horizon(evaluation), spread="exposed", weighting="equal"
+        evaluation.spread_summary,
+        horizon=main_horizon(evaluation),
+        spread=spread_for(evaluation.settings["column"]),
+        weighting="equal",
     )
     return None if row is None or row["mean"] is None else row
