@@ -60,7 +60,8 @@ def evaluate(
     scores : Scores
     prices : table, optional
         date, asset_id (or ticker), close, or open for `entry="open"`: one row per session and asset, adjusted for
-        splits. Its dates are the sessions. A polars or pandas frame, an Arrow table, a mapping, or a file.
+        splits. The dates with a known price are the sessions. A polars or pandas frame, an Arrow table, a mapping,
+        or a file.
     returns : table, optional
         date, asset_id (or ticker), return: a fraction, from the session before to this one. Exactly one of prices and
         returns is given: neither is guessed.

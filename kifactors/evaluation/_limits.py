@@ -14,6 +14,8 @@ __all__ = ["PriceFacts", "limits_of"]
 FEW_NAMES, FEW_DATES = 30, 60
 # A table of real stocks loses more of them than this a year.
 FEW_ENDS = 0.005
+# Where fewer names have a price than this share of the median of so many sessions around, it may be none.
+THIN, AROUND = 0.5, 11
 # More than one in five of the same value leave fewer than five quantiles.
 MANY_EQUAL = 0.2
 DAYS_A_YEAR = 365.25
@@ -66,6 +68,7 @@ def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: s
     elif not facts.dividends:
         yield "Returns lack dividends: high payers look worse than they were."
     yield from _unpriced(panel)
+    yield from _thin(panel)
     unknown = np.isnan(panel.values)
     if unknown.any():
         yield (
@@ -80,10 +83,10 @@ def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: s
             f"Many values are equal: {percent(zeros)} of those known are 0 and share a quantile, so that others may be "
             "empty; exposed less unexposed says more."
         )
-    lost = dropped.filter(pl.col("reason").str.contains("exit|way"))
+    lost = dropped.filter(pl.col("reason").str.contains("price at|exit|way"))
     if lost.height and lost["rows"].sum():
         yield (
-            f"{lost['rows'].sum():,} returns are missing because prices end or have holes; they are left out, as if that "
+            f"{lost['rows'].sum():,} returns are missing because prices begin late, end or have holes; they are left out, as if that "
             "said nothing of the return."
         )
     if panel.caps is None:
@@ -146,6 +149,24 @@ def _unpriced(panel: Panel) -> Iterator[str]:
         )
         yield (
             f"No prices: {percent(absent.sum() / known.sum())} of the rows with a known value are left out.{text}"
+        )
+
+
+def _thin(panel: Panel) -> Iterator[str]:
+    """Say on which sessions that are entered hardly anybody has a price."""
+    sessions = panel.sessions
+    # What a delisting left is no price.
+    priced = ~np.isnan(sessions.values) & (np.arange(sessions.days.size)[:, None] <= sessions.last)
+    count = priced.sum(axis=1)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(count, AROUND // 2, mode="edge"), AROUND)
+    thin = count < THIN * np.median(around, axis=1)
+    entered = thin[panel.entries.sessions[panel.entries.sessions >= 0]].any()
+    if thin.any() and entered:
+        k = int(np.argmax(thin))
+        yield (
+            f"Thin sessions: {int(thin.sum()):,} of {count.size:,} sessions; on {sessions.days[k]} {count[k]} of {count.max():,} "
+            f"stocks {'has' if count[k] == 1 else 'have'} a price. What is bought then has no price for the others: leave "
+            "out dates that are no sessions."
         )
 
 

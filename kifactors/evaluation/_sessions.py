@@ -29,7 +29,7 @@ class Sessions:
     Parameters
     ----------
     days : (s,) array of datetime64[D]
-        The sessions: every date on which any asset has a value. Ascending.
+        The sessions: every date on which any asset has a known price, or has a row of returns. Ascending.
     assets : polars.Series
         (a,) names, sorted.
     names : {"asset_id", "ticker"}
@@ -71,10 +71,12 @@ def sessions_of(
     ----------
     prices : table, optional
         date, asset_id (or ticker), close and, for `entry="open"`, open: one row per session and asset, positive,
-        adjusted for splits; null is unknown. Returns of prices without dividends lack the dividends.
+        adjusted for splits; null is unknown. A date on which no price is known is no session. Returns of prices
+        without dividends lack the dividends.
     returns : table, optional
         date, asset_id (or ticker), return: a fraction, from the last session to this one, at least -1; null is
-        unknown. Exactly one of the two is given.
+        unknown. A date on which none is known is a session, as what was earned then is unknown. Exactly one of the two
+        is given.
     entry : {"close", "open"}
         Which price counts, at entry and at exit. A delisting return is relative to the last close all the same.
     delistings : table, optional
@@ -121,6 +123,8 @@ def sessions_of(
     for each in (column, *closes):
         _check_numbers(what, rows, each)
     assets = rows["asset"].unique().sort()
+    if prices is not None and rows[column].null_count():
+        rows = rows.filter(pl.col("date").is_in(rows.drop_nulls(column)["date"].unique().implode()))
     days = rows["date"].unique().sort()
     values, last = _matrix(what, rows, column, days, assets)
     gaps = None
