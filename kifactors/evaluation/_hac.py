@@ -12,7 +12,7 @@ from kifactors.evaluation._options import series
 from kifactors.evaluation._overlap import calibrate
 from kifactors.evaluation._student import two_sided_p
 
-__all__ = ["MeanTest", "hac_mean", "newey_west_bandwidth", "newey_west_lag"]
+__all__ = ["MeanTest", "all_equal", "hac_mean", "newey_west_bandwidth", "newey_west_lag"]
 
 Floats = NDArray[np.float64]
 # Constant of the Bartlett kernel, Newey and West (1994), table II.
@@ -145,9 +145,12 @@ def _too_little(x: Floats) -> str | None:
     """Return why a series has no standard error."""
     if x.size < FEWEST:
         return f"{x.size} known numbers, fewer than {FEWEST}"
-    if x.max() - x.min() <= ROUNDING * np.abs(x).max():
-        return "all numbers are equal"
-    return None
+    return "all numbers are equal" if all_equal(x) else None
+
+
+def all_equal(x: Floats) -> bool:
+    """Return whether known numbers differ by no more than rounding, so that nothing is divided by their dispersion."""
+    return not x.size or bool(x.max() - x.min() <= ROUNDING * np.abs(x).max())
 
 
 def newey_west_lag(n: int) -> int:
@@ -201,7 +204,7 @@ def newey_west_bandwidth(values: ArrayLike) -> float:
     if x.ndim != 1 or not np.isfinite(x).all():
         raise DataError("values must be one series of finite numbers. Leave out what is unknown.")
     n, last = x.size, newey_west_lag(x.size)
-    if n < FEWEST or x.max() - x.min() <= ROUNDING * np.abs(x).max():
+    if n < FEWEST or all_equal(x):
         return 0.0
     u = x - x.mean()
     g = np.array([u[j:] @ u[: n - j] for j in range(last + 1)]) / n

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kifactors.evaluation._bootstrap import Bootstrap
 from kifactors.evaluation._evaluation import FRAMES
-from kifactors.evaluation._hac import hac_mean
+from kifactors.evaluation._hac import all_equal, hac_mean
 from kifactors.evaluation._measure import Correlations, GroupCorrelations
 from kifactors.evaluation._panel import MONTH, MONTHS, Panel
 
@@ -79,7 +79,7 @@ def _summaries(
                 low, high = _within(bootstrap.interval(series, overlap=overlap))
                 yield {
                     "horizon": horizon, "names": part.names, "method": method, "dates": test.n,
-                    "mean": test.mean, "std": plain.std, "icir": plain.mean / plain.std if plain.mean is not None and plain.std else None,
+                    "mean": test.mean, "std": plain.std, "icir": None if plain.mean is None or not plain.std or all_equal(known) else plain.mean / plain.std,
                     "t_hac": test.t, "p_hac": test.p, "lag": test.lag, "t_plain": plain.t, "low": low, "high": high,
                     "dates_apart": alone.n, "mean_apart": alone.mean, "t_apart": alone.t,
                     "share_positive": float((known > 0.0).mean()) if known.size else None,
