@@ -159,3 +159,94 @@ def test_nan_is_unknown():
 def test_a_limit_of_exposure_that_is_nan_is_refused():
     with pytest.raises(DataError, match="exposed_above is nan"):
         plain(scores_of({DAYS[0]: {"a": 0.5}}), prices=prices_of(walks("a")), exposed_above=math.nan)
+
+
+# Legs that are empty for a while: cash.
+
+
+def held(found, portfolio):
+    return found.strategies.filter(portfolio=portfolio, weighting="equal").sort("date")
+
+
+def test_leaving_and_entering_a_leg_that_was_empty_is_turnover():
+    """a alone is exposed on dates 1, 2 and 4: all of it is sold on the third date and bought again on the fourth.
+
+    One-way turnover is half of what changes hands, and all of the portfolio is 1. b is never exposed.
+    """
+    exposed = {DAYS[k]: {"a": x, "b": 0.0} for k, x in enumerate([0.5, 0.5, 0.0, 0.5, 0.0, 0.0, 0.0])}
+    found = plain(scores_of(exposed), prices=prices_of(walks("ab")))
+    rows = held(found, "exposed")
+    assert rows["n"].to_list() == [1, 1, 0, 1, 0, 0]
+    assert rows["turnover"].to_list() == pytest.approx([None, 0.0, 0.5, 0.5, 0.5, 0.0])
+    assert rows["value"].is_null().to_list() == [False, False, True, False, True, True]
+    assert rows["reason"].to_list() == [
+        None,
+        None,
+        *["no name is held: cash"],
+        None,
+        *["no name is held: cash"] * 2,
+    ]
+    # Growth stands still, and the cost that eats it is what was earned over all that was traded, both ways.
+    row = found.strategy_summary.filter(portfolio="exposed", weighting="equal").row(0, named=True)
+    assert row["turnover"] == pytest.approx(1.5 / 5)
+    earned = sum(rows["value"].drop_nulls())
+    assert row["break_even_cost"] == pytest.approx(earned / 6 / (2 * 1.5 / 5))
+
+
+def test_what_begins_later_has_nothing_to_turn_over_before():
+    exposed = {DAYS[k]: {"a": x, "b": 0.0} for k, x in enumerate([0.0, 0.0, 0.5, 0.5, 0.5])}
+    rows = held(plain(scores_of(exposed), prices=prices_of(walks("ab"))), "exposed")
+    assert rows["turnover"].to_list() == pytest.approx([None, None, None, 0.0])
+
+
+def test_a_spread_without_one_side_is_in_cash_with_the_other():
+    """While nobody is exposed the unexposed are sold too: 0.5 for each side, on both ways."""
+    exposed = {DAYS[k]: {"a": x, "b": 0.0} for k, x in enumerate([0.5, 0.5, 0.0, 0.0, 0.5, 0.5, 0.5])}
+    rows = held(plain(scores_of(exposed), prices=prices_of(walks("ab"))), "exposed spread")
+    assert rows["turnover"].to_list() == pytest.approx([None, 0.0, 1.0, 0.0, 1.0, 0.0])
+    assert rows["value"].is_null().to_list() == [False, False, True, True, False, False]
+
+
+# Ruin.
+
+
+def test_nothing_grows_after_everything_is_lost():
+    """b, unexposed, earns 150 % more than a on the second date: the spread of 1 is ruined and stays so."""
+    table = {"a": [1, 1, 1, 1, 1, 2, 2, 2, 2], "b": [1, 1, 1, 2.5, 2.5, 2.5, 2.5, 2.5, 2.5]}
+    found = plain(scores_of({day: {"a": 0.5, "b": 0.0} for day in DAYS[:7]}), prices=prices_of(table))
+    rows = held(found, "exposed spread")
+    assert rows["value"].to_list() == pytest.approx([0.0, -1.5, None, None, None, None])
+    assert rows["cumulative"].to_list() == pytest.approx([0.0, -1.0, -1.0, -1.0, -1.0, -1.0])
+    assert rows["drawdown"].to_list() == pytest.approx([0.0, -1.0, -1.0, -1.0, -1.0, -1.0])
+    assert rows["turnover"].to_list() == pytest.approx([None, 0.0, None, None, None, None])
+    assert rows["reason"].to_list() == [None, None, *["everything was lost before"] * 4]
+    row = found.strategy_summary.filter(portfolio="exposed spread", weighting="equal").row(0, named=True)
+    assert (row["periods"], row["max_drawdown"]) == (2, -1.0)
+    assert any(limit.startswith("Ruin: exposed spread") for limit in found.limits)
+
+
+def test_a_portfolio_that_is_worth_nothing_is_not_rebought():
+    returns = prices_of({"a": [0.0, 0.0, 0.1, -1.0, 0.2, 0.2, 0.2, 0.2, 0.2]}, column="return")
+    rows = held(plain(scores_of({day: {"a": 0.5} for day in DAYS[:6]}), returns=returns), "exposed")
+    assert rows["cumulative"].to_list()[:3] == pytest.approx([0.1, -1.0, -1.0])
+    assert rows["value"].to_list()[2:] == [None] * 3
+
+
+# Ratios of rounding.
+
+
+@pytest.mark.parametrize("rate", [1e-2, 1e-5])
+def test_no_ratio_is_made_of_rounding(rate):
+    """Everybody grows by a rate of their own: rankings and returns are the same on each date.
+
+    Of small returns a growth of nearly 1 is rounded, and correlations of returns are not the same to twelve places.
+    """
+    table = {name: [100 * (1 + rate * (k + 1)) ** j for j in range(9)] for k, name in enumerate("abcdef")}
+    values = {day: {name: 0.1 * k * k for k, name in enumerate("abcdef")} for day in DAYS[:6]}
+    found = plain(scores_of(values), prices=prices_of(table))
+    assert found.ic_summary["mean"].is_not_null().all()
+    rank = found.ic_summary if rate > 1e-3 else found.ic_summary.filter(method="spearman")
+    assert rank["icir"].null_count() == rank.height
+    summary = found.strategy_summary.drop_nulls("mean")
+    assert summary.height > 3
+    assert summary["sharpe"].null_count() == summary["t_hac"].null_count() == summary.height

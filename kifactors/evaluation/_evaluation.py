@@ -37,7 +37,7 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
     },
     "strategies": {
         "date": _D, "exit": _D, "weighting": _T, "portfolio": _T, "n": _I, "value": _N, "cumulative": _N,
-        "drawdown": _N, "turnover": _N,
+        "drawdown": _N, "turnover": _N, "reason": _T,
     },
     "strategy_summary": {
         "weighting": _T, "portfolio": _T, "periods": _I, "mean": _N, "annualized": _N, "volatility": _N, "sharpe": _N,
@@ -82,7 +82,9 @@ class Evaluation:
         known exposure is neither. Through time mean_of_means counts every date alike and pooled_mean every row.
     strategies, strategy_summary : polars.DataFrame
         The same portfolios held from the entry of one score date to that of the next, with drawdown, one-way turnover
-        (drift included) and the break-even cost.
+        (drift included) and the break-even cost. A portfolio of nobody is cash: value is null, it grows by nothing,
+        and selling or buying all of it again is a turnover of 0.5, that of a spread both sides. After a loss of everything cumulative
+        stays at -1. reason says why a value is null.
     factor_returns, factor_summary : polars.DataFrame
         Cross-sectional regressions of those period returns on what was known at their beginning.
     stability, stability_summary, periods : polars.DataFrame

@@ -1,12 +1,13 @@
 """What could be wrong, in sentences for whoever reads the result, the gravest first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from kifactors.evaluation._panel import Panel
+from kifactors.evaluation._strategies import Held
 
 __all__ = ["PriceFacts", "limits_of"]
 
@@ -40,12 +41,16 @@ class PriceFacts:
     source: str = ""
 
 
-def limits_of(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, *, column: str) -> tuple[str, ...]:
+def limits_of(
+    panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, held: Sequence[Held], *, column: str
+) -> tuple[str, ...]:
     """Return what the reader must know before believing a number."""
-    return tuple(_sentences(panel, facts, dropped, column))
+    return tuple(_sentences(panel, facts, dropped, held, column))
 
 
-def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: str) -> Iterator[str]:
+def _sentences(
+    panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, held: Sequence[Held], column: str
+) -> Iterator[str]:
     exposed = np.add.reduceat(panel.exposed, panel.offsets[:-1], dtype=np.int64)
     there = np.flatnonzero((panel.entries.sessions >= 0) & (exposed > 0))
     if not there.size:
@@ -61,6 +66,12 @@ def _sentences(panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, column: s
         yield (
             f"Short history: {there.size} score dates with exposed names and prices, {first} to {last}. Intervals are wide, "
             "and may be too narrow."
+        )
+    ruined = [f"{one.portfolio}, {one.weighting} weights" for one in held if one.ruin < one.value.size]
+    if ruined:
+        yield (
+            f"Ruin: {'; '.join(ruined)} lost everything within a period. Growth ends there, and later periods are in no figure "
+            "of what is held."
         )
     yield from _survivors(panel, facts)
     if facts.dividends is None:

@@ -1,14 +1,14 @@
 """Portfolios held from one score date to the next: growth, drawdown, turnover and the cost that eats it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kifactors.evaluation._evaluation import FRAMES
-from kifactors.evaluation._hac import hac_mean
+from kifactors.evaluation._hac import all_equal, hac_mean
 from kifactors.evaluation._measure import Grouping
 from kifactors.evaluation._panel import Panel
 
@@ -16,6 +16,8 @@ __all__ = ["Held", "hold", "strategy_frame", "strategy_summary"]
 
 Floats = NDArray[np.float64]
 DAYS_A_YEAR = 365.25
+EMPTY, EMPTY_SIDE = "no name is held: cash", "no name is on one side: cash on both"
+RUINED = "everything was lost before"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +26,11 @@ class Held:
 
     portfolio, weighting : what it is.
     n : (periods,) names; of a spread those of both legs.
-    value : (periods,) returns; NaN where it holds nobody.
-    turnover : (periods,) one-way, at the beginning of each period, drift included; NaN on the first. Of a spread the
-        sum of both legs.
+    value : (periods,) returns; NaN where it holds nobody, or everything was lost before.
+    turnover : (periods,) one-way, at the beginning of each period, drift included: half of what is bought and sold.
+        Who holds nobody holds cash. NaN until somebody was held, and after a loss of everything. Of a spread the sum
+        of both legs; while one is empty it holds neither.
+    ruin : place of the period that lost everything; that after the last if none did.
     """
 
     portfolio: str
@@ -34,6 +38,7 @@ class Held:
     n: NDArray[np.int64]
     value: Floats
     turnover: Floats
+    ruin: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +73,7 @@ def hold(panel: Panel, period: Floats, found: Sequence[Grouping]) -> list[Held]:
         for grouping in found:
             legs = _legs(panel, period, periods, grouping, weighting, weights)
             held += [*legs, _spread(legs[-1], legs[0], grouping.spread)]
-    return held
+    return [_until_ruin(one) for one in held]
 
 
 def _legs(
@@ -83,6 +88,7 @@ def _legs(
     n, value, turnover = np.zeros((q, p), np.int64), np.full((q, p), np.nan), np.full((q, p), np.nan)
     # An asset is in one portfolio of a grouping at most: its weight there, drifted since, and which one it is.
     held, where = np.zeros(assets), np.full(assets, -1, np.intp)
+    ever = np.zeros(q, bool)
     for k, place in enumerate(periods.places.tolist()):
         rows = slice(int(panel.offsets[place]), int(panel.offsets[place + 1]))
         usable = (grouping.codes[rows] > 0) & ~np.isnan(r[rows])
@@ -97,28 +103,45 @@ def _legs(
         value[there, k] = earned[there]
         stays = where[asset] == code
         kept = np.where(stays, held[asset], 0.0)
-        had = np.bincount(where[where >= 0], minlength=q) > 0
+        ever |= np.bincount(where[where >= 0], minlength=q) > 0
         # What is bought and sold of those that are in, and all of those that are out: what was held less what stays.
         out = np.bincount(where[where >= 0], held[where >= 0], q) - np.bincount(code, kept, q)
         traded = 0.5 * (np.bincount(code, np.abs(w - kept), q) + np.maximum(out, 0.0))
-        # Who held nobody before has nothing to turn over.
-        turnover[there & had, k] = traded[there & had]
+        # Who never held anybody has nothing to turn over.
+        turnover[ever, k] = traded[ever]
         held, where = np.zeros(assets), np.full(assets, -1, np.intp)
         grown = 1.0 + earned[code]
         held[asset] = w * (1.0 + r[rows][usable]) / np.where(grown > 0.0, grown, 1.0)
         where[asset] = code
-    return [Held(label, weighting, n[i], value[i], turnover[i]) for i, label in enumerate(grouping.labels)]
+    return [Held(label, weighting, n[i], value[i], turnover[i], p) for i, label in enumerate(grouping.labels)]
 
 
 def _spread(long: Held, short: Held, name: str) -> Held:
+    """Return long less short; while one of them is empty both are cash."""
+    value = long.value - short.value
+    there = ~np.isnan(value)
+    before = np.zeros(there.size, bool)
+    before[1:] = there[:-1]
+    # All of a leg is sold or bought: 0.5 for each.
+    turnover = np.where(there & before, long.turnover + short.turnover, np.where(there | before, 1.0, 0.0))
+    turnover[np.cumsum(before) == 0] = np.nan
     label = "quantile spread" if name == "quantiles" else f"{name} spread"
-    return Held(
-        label, long.weighting, long.n + short.n, long.value - short.value, long.turnover + short.turnover
-    )
+    return Held(label, long.weighting, long.n + short.n, value, turnover, there.size)
+
+
+def _until_ruin(one: Held) -> Held:
+    """Return what is held until everything is lost."""
+    lost = np.flatnonzero(one.value <= -1.0)
+    if not lost.size:
+        return one
+    ruin = int(lost[0])
+    after = np.arange(one.value.size) > ruin
+    value, turnover = (np.where(after, np.nan, x) for x in (one.value, one.turnover))
+    return replace(one, value=value, turnover=turnover, ruin=ruin)
 
 
 def strategy_frame(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
-    """Return a row per period and portfolio; a period without names earns nothing and is null."""
+    """Return a row per period and portfolio; a period without names earns nothing and is null with a reason."""
     periods = periods_of(panel)
     days = np.array(panel.dates, "datetime64[D]")[periods.places]
     exits = panel.sessions.days[periods.end]
@@ -137,6 +160,7 @@ def strategy_frame(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
                     "cumulative": growth - 1.0,
                     "drawdown": _drawdown(growth),
                     "turnover": pl.Series(one.turnover, nan_to_null=True),
+                    "reason": pl.Series(_reasons(one)).replace("", None),
                 },
                 schema=dict(FRAMES["strategies"]),
             )
@@ -144,9 +168,15 @@ def strategy_frame(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
     return pl.concat(parts)
 
 
+def _reasons(one: Held) -> NDArray[np.str_]:
+    empty = EMPTY_SIDE if one.portfolio.endswith("spread") else EMPTY
+    reasons = np.where(np.isnan(one.value), empty, "")
+    return np.where(np.arange(one.value.size) > one.ruin, RUINED, reasons)
+
+
 def growth_of(one: Held) -> Floats:
     """Return what 1 became by the end of each period, reinvested; a spread's is that of 1 beside both legs."""
-    return np.asarray(np.cumprod(1.0 + np.nan_to_num(one.value, nan=0.0)), np.float64)
+    return np.asarray(np.cumprod(1.0 + np.maximum(np.nan_to_num(one.value, nan=0.0), -1.0)), np.float64)
 
 
 def _drawdown(growth: Floats) -> Floats:
@@ -154,7 +184,11 @@ def _drawdown(growth: Floats) -> Floats:
 
 
 def strategy_summary(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
-    """Return growth a year, volatility, Sharpe ratio (of returns, no cash rate), drawdown, turnover, break-even cost."""
+    """Return growth a year, volatility, Sharpe ratio (of returns, no cash rate), drawdown, turnover, break-even cost.
+
+    Returns count where somebody is held, turnover from then on that somebody was. The break-even cost is what was earned
+    over twice what was turned over, in the mean of the periods from the first one held.
+    """
     periods = periods_of(panel)
     days = panel.sessions.days
     a_year = np.nan
@@ -171,13 +205,16 @@ def strategy_summary(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
         turnover = one.turnover[~np.isnan(one.turnover)]
         traded = float(turnover.mean()) if turnover.size else np.nan
         growth = growth_of(one)
+        constant = all_equal(1.0 + known)
+        first = int(np.argmax(~np.isnan(one.value))) if known.size else 0
+        since = min(one.ruin + 1, one.value.size) - first
         rows.append(
             (
                 one.weighting, one.portfolio, known.size, mean, mean * a_year, std * np.sqrt(a_year),
-                mean / std * np.sqrt(a_year) if std > 0.0 else np.nan,
+                np.nan if few or constant else mean / std * np.sqrt(a_year),
                 float(_drawdown(growth).min(initial=0.0)) if known.size else np.nan, traded,
                 # Buying and selling cost alike: a one-way turnover of 1 sells and buys everything, twice its value.
-                mean / (2.0 * traded) if traded > 0.0 else np.nan, test.t,
+                mean * known.size / since / (2.0 * traded) if traded > 0.0 else np.nan, None if constant else test.t,
             )
         )  # fmt: skip
     frame = pl.DataFrame(rows, schema=dict(FRAMES["strategy_summary"]), orient="row")

@@ -83,7 +83,9 @@ def grown(evaluation: Evaluation, portfolio: str, weighting: str, begin: date) -
     frame = evaluation.strategies.filter(
         pl.col("portfolio") == portfolio, pl.col("weighting") == weighting, pl.col("date") >= begin
     ).sort("date")
-    growth = pl.concat([pl.Series([1.0]), (1.0 + frame["value"].fill_null(0.0)).cum_prod()])
+    # Nothing grows after a loss of everything.
+    growth = (1.0 + frame["value"].fill_null(0.0)).clip(lower_bound=0.0).cum_prod()
+    growth = pl.concat([pl.Series([1.0]), growth])
     return pl.DataFrame(
         {
             "date": [begin, *frame["exit"].to_list()],

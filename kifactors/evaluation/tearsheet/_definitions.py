@@ -40,9 +40,12 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
             "of a period times the periods of a year, volatility times their square root. Sharpe: one over the other, no "
             "cash rate. Drawdown: how far below the highest so far, seen at score dates."
         ),
-        "Turnover": "Half of all weights bought and sold at a score date, drift included; a spread's is the sum of both legs.",
+        "Turnover": (
+            "Half of all weights bought and sold at a score date, drift included; a spread's is the sum of both legs. Where "
+            "nobody is held there is cash: to sell everything is 0.5, and to buy it again."
+        ),
         "Break-even cost": (
-            "Mean return of a period over twice the mean turnover: the cost of a bought or sold dollar that leaves nothing."
+            "Mean return of a period, 0 in cash, over twice the mean turnover: the cost of a bought or sold dollar that leaves nothing."
         ),
         "Factor return": (
             "On each date returns are regressed on the value, beside the market and the industries, size and styles that the "
