@@ -250,3 +250,31 @@ def test_no_ratio_is_made_of_rounding(rate):
     summary = found.strategy_summary.drop_nulls("mean")
     assert summary.height > 3
     assert summary["sharpe"].null_count() == summary["t_hac"].null_count() == summary.height
+
+
+# Who is who.
+
+
+def test_an_asset_stays_itself_when_its_ticker_changes_or_has_no_price():
+    """One company under two tickers, held alone all the time: nothing is turned over, its rank stays."""
+    rows = [(day, asset, ticker) for k, day in enumerate(DAYS[:6])
+            for asset, ticker in (("id:1", "OLD" if k < 3 else "NEW"), ("id:2", "B"), ("id:3", "C"), ("id:4", "D"))]  # fmt: skip
+    values = {day: {"id:1": 0.5, "id:2": 0.0, "id:3": -0.1, "id:4": -0.2} for day in DAYS[:6]}
+    scores = scores_of(values, ticker=pl.Series([ticker for *_, ticker in rows]))
+    prices = prices_of({name: [1.0] * 9 for name in ("OLD", "NEW", "B", "C")}).rename({"asset_id": "ticker"})
+    with_d = pl.concat([prices, prices.filter(ticker="B").with_columns(ticker=pl.lit("D"))])
+    for given in (prices, with_d):
+        found = plain(scores, prices=given, quantiles=2)
+        assert held(found, "exposed")["turnover"].to_list() == pytest.approx([None, 0.0, 0.0, 0.0, 0.0])
+        assert found.stability["rank_autocorrelation"].drop_nulls().to_list() == pytest.approx([1.0] * 5)
+        assert found.stability["top_turnover"].drop_nulls().to_list() == [0.0] * 5
+        assert found.settings["assets"] == 4
+
+
+def test_two_assets_of_one_ticker_are_refused_where_prices_are_by_ticker():
+    scores = scores_of({DAYS[0]: {"id:1": 0.5, "id:2": 0.1, "id:3": 0.0}}, ticker=pl.Series(["A", "A", None]))
+    prices = prices_of({"A": [1.0] * 9})
+    with pytest.raises(DataError, match="'A' is the ticker of 'id:1' and 'id:2' on 2024-01-02"):
+        plain(scores, prices=prices.rename({"asset_id": "ticker"}))
+    by_id = pl.concat([prices.with_columns(asset_id=pl.lit(name)) for name in ("id:1", "id:2")])
+    assert plain(scores, prices=by_id).ic.filter(names="universe")["n"].to_list() == [2]

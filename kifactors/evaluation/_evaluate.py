@@ -59,9 +59,9 @@ def evaluate(
     ----------
     scores : Scores
     prices : table, optional
-        date, asset_id (or ticker), close, or open for `entry="open"`: one row per session and asset, adjusted for
-        splits. The dates with a known price are the sessions. A polars or pandas frame, an Arrow table, a mapping,
-        or a file.
+        date, asset_id (or ticker: then no two scored assets share one on a date), close, or open for `entry="open"`:
+        one row per session and asset, adjusted for splits. The dates with a known price are the sessions. A polars or
+        pandas frame, an Arrow table, a mapping, or a file.
     returns : table, optional
         date, asset_id (or ticker), return: a fraction, from the session before to this one. Exactly one of prices and
         returns is given: neither is guessed.
@@ -265,10 +265,8 @@ def _dropped(
 
 
 def _assets(panel: Panel) -> int:
-    """Return how many assets are scored; counting places is faster than comparing names."""
-    if panel.places.min(initial=0) < 0:
-        return panel.rows["asset_id"].n_unique()
-    return int(np.count_nonzero(np.bincount(panel.places)))
+    """Return how many assets are scored; counting numbers is faster than comparing names."""
+    return int(np.count_nonzero(np.bincount(panel.assets)))
 
 
 def _settings(

@@ -59,6 +59,8 @@ class Panel:
     sessions : Sessions
     places : (n,) array
         Column of each asset in the sessions; -1 if there is none.
+    assets : (n,) array
+        Number of each asset, from 0 on, by asset_id: a ticker may pass from one to another.
     entries : Entries
     """
 
@@ -71,6 +73,7 @@ class Panel:
     caps: Floats | None
     sessions: Sessions
     places: NDArray[np.intp]
+    assets: NDArray[np.intp]
     entries: Entries
 
     def trades(self, horizons: Sequence[int]) -> Trades:
@@ -124,7 +127,8 @@ def panel_of(
         No score date is followed by a session: prices and scores do not meet.
     DataError
         `column` or a style holds no numbers or an infinite one, `by` or a style has the name of something else,
-        `exposed_above` is NaN, or an asset stands twice on a date.
+        `exposed_above` is NaN, an asset stands twice on a date, or two assets have one ticker while prices are by
+        ticker.
     """
     if not isinstance(scores, Scores):
         raise DataError(f"scores is a {type(scores).__name__}; expected Scores.")
@@ -147,6 +151,8 @@ def panel_of(
     entries = entries_of(dates, sessions, max_wait_days=max_wait_days)
     if not (entries.sessions >= 0).any():
         raise DateError(_apart(dates, sessions, max_wait_days))
+    _check_tickers(rows, sessions)
+    places = sessions.places(rows[sessions.names])
     return Panel(
         rows=rows,
         dates=dates,
@@ -156,9 +162,30 @@ def panel_of(
         unexposed=(exposure <= exposed_above).fill_null(value=False).to_numpy(),
         caps=caps,
         sessions=sessions,
-        places=sessions.places(rows[sessions.names]),
+        places=places,
+        assets=_numbered(rows["asset_id"], places, sessions),
         entries=entries,
     )
+
+
+def _check_tickers(rows: pl.DataFrame, sessions: Sessions) -> None:
+    """Refuse two assets of one ticker on a date, where prices cannot tell them apart."""
+    if sessions.names != "ticker":
+        return
+    named = rows.select(*KEY, "ticker").drop_nulls("ticker")
+    twice = named.filter(pl.struct("date", "ticker").is_duplicated()).sort("date", "ticker", "asset_id")
+    if twice.height:
+        (day, one, ticker), (_, other, _) = twice.rows()[:2]
+        raise DataError(
+            f"scores: {ticker!r} is the ticker of {one!r} and {other!r} on {day}, and prices are by ticker. Give prices by "
+            "asset_id."
+        )
+
+
+def _numbered(ids: pl.Series, places: NDArray[np.intp], sessions: Sessions) -> NDArray[np.intp]:
+    if sessions.names == "asset_id" and places.min(initial=0) >= 0:
+        return places
+    return ids.cast(pl.Enum(ids.unique().sort())).to_physical().cast(pl.Int64).to_numpy().astype(np.intp)
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:

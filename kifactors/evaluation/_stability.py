@@ -36,11 +36,7 @@ def stability_frame(panel: Panel, quantiles: Grouping) -> pl.DataFrame:
     )
     known = ~np.isnan(panel.values)
     top = quantiles.codes == len(quantiles.labels)
-    ids = panel.places
-    if ids.min(initial=0) < 0:
-        # Who has no prices has a rank all the same.
-        names = panel.rows["asset_id"]
-        ids = names.cast(pl.Enum(names.unique().sort())).to_physical().cast(pl.Int64).to_numpy()
+    ids = panel.assets
     coverage = panel.rows["coverage"].fill_null(np.nan).to_numpy()
     rows = []
     n_assets = int(ids.max(initial=-1)) + 1

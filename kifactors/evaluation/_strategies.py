@@ -84,7 +84,7 @@ def _legs(
     weighting: str,
     weights: Floats | None,
 ) -> list[Held]:
-    q, p, assets = len(grouping.labels), periods.places.size, panel.sessions.values.shape[1]
+    q, p, assets = len(grouping.labels), periods.places.size, int(panel.assets.max(initial=-1)) + 1
     n, value, turnover = np.zeros((q, p), np.int64), np.full((q, p), np.nan), np.full((q, p), np.nan)
     # An asset is in one portfolio of a grouping at most: its weight there, drifted since, and which one it is.
     held, where = np.zeros(assets), np.full(assets, -1, np.intp)
@@ -94,7 +94,7 @@ def _legs(
         usable = (grouping.codes[rows] > 0) & ~np.isnan(r[rows])
         if weights is not None:
             usable &= weights[rows] > 0.0
-        code, asset = grouping.codes[rows][usable].astype(np.intp) - 1, panel.places[rows][usable]
+        code, asset = grouping.codes[rows][usable].astype(np.intp) - 1, panel.assets[rows][usable]
         size = np.ones(code.size) if weights is None else weights[rows][usable]
         w = size / np.bincount(code, size, q)[code]
         n[:, k] = np.bincount(code, minlength=q)
