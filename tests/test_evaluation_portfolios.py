@@ -278,3 +278,43 @@ def test_two_assets_of_one_ticker_are_refused_where_prices_are_by_ticker():
         plain(scores, prices=prices.rename({"asset_id": "ticker"}))
     by_id = pl.concat([prices.with_columns(asset_id=pl.lit(name)) for name in ("id:1", "id:2")])
     assert plain(scores, prices=by_id).ic.filter(names="universe")["n"].to_list() == [2]
+
+
+# Why a portfolio is empty.
+
+
+def reasons_of(found, weighting="equal"):
+    rows = found.portfolios.filter(weighting=weighting)
+    return dict(rows.select("portfolio", "reason").iter_rows())
+
+
+def test_an_empty_portfolio_says_why():
+    """Five of six values are 0; a universe knows the cap of the exposed only; d, alone in no leg, has no price."""
+    table = walks("abcef")
+    values = {DAYS[0]: dict.fromkeys("abcde", 0.0) | {"f": 0.5}}
+    caps = pl.DataFrame({"date": [DAYS[0]], "asset_id": ["f"], "market_cap": [1e9]})
+    found = plain(scores_of(values), prices=prices_of(table), universe=caps, quantiles=3)
+    shared = "no value: equal values share another quantile"
+    assert reasons_of(found) == {"1": None, "2": shared, "3": None, "unexposed": None, "exposed": None}
+    no_cap = "no name with a market cap"
+    assert reasons_of(found, "cap") == {
+        "1": no_cap,
+        "2": shared,
+        "3": None,
+        "unexposed": no_cap,
+        "exposed": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "reasons"),
+    [
+        ({"a": 0.1, "b": 0.2}, {"1": "fewer names with a value than quantiles", "unexposed": "no name is unexposed"}),
+        ({"a": 0.0, "b": 0.0, "c": 0.0}, {"3": "no value: equal values share another quantile", "exposed": "no name is exposed"}),
+        ({"a": None, "b": None, "c": None}, {"1": "fewer names with a value than quantiles", "exposed": "no name is exposed"}),
+        ({"d": 0.5, "a": 0.0, "b": 0.2}, {"3": "no name with a return", "1": None}),
+    ],
+)  # fmt: skip
+def test_each_reason_by_hand(values, reasons):
+    found = plain(scores_of({DAYS[0]: values}), prices=prices_of(walks("abc")), quantiles=3)
+    assert {name: reasons_of(found)[name] for name in reasons} == reasons

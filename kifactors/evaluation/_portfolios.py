@@ -15,6 +15,9 @@ from kifactors.evaluation._panel import Panel
 __all__ = ["portfolio_frame", "portfolio_summary", "spread_frame", "spread_of", "spread_summary"]
 
 Floats = NDArray[np.float64]
+FEWER = "fewer names with a value than quantiles"
+SHARED = "no value: equal values share another quantile"
+NO_RETURN, NO_CAP = "no name with a return", "no name with a market cap"
 
 
 def portfolio_frame(panel: Panel, horizons: Sequence[int], means: Sequence[Means]) -> pl.DataFrame:
@@ -32,14 +35,33 @@ def portfolio_frame(panel: Panel, horizons: Sequence[int], means: Sequence[Means
                     "portfolio": list(part.grouping.labels) * (d * h),
                     "n": part.n.ravel(),
                     "mean": pl.Series(part.mean.ravel(), nan_to_null=True),
-                    "reason": pl.Series(np.where(part.n.ravel() == 0, "no name with a return", "")).replace(
-                        "", None
-                    ),
+                    "reason": pl.Series(_reasons(panel, part).ravel()).replace("", None),
                 },
                 schema=dict(FRAMES["portfolios"]),
             )
         )
     return pl.concat(parts)
+
+
+def _reasons(panel: Panel, part: Means) -> NDArray[np.str_]:
+    """Return (dates, horizons, portfolios) reasons why a portfolio is empty; "" where it is not."""
+    codes, q = part.grouping.codes, len(part.grouping.labels)
+
+    def count(rows: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.add.reduceat(rows, panel.offsets[:-1], dtype=np.int64)
+
+    members = np.stack([count(codes == k) for k in range(1, q + 1)], axis=1)
+    if part.grouping.spread == "quantiles":
+        some = members.any(axis=1, keepdims=True)
+        why = np.where(some, SHARED, FEWER)
+    else:
+        why = np.array([f"no name is {label}" for label in part.grouping.labels])
+    nobody = np.array(NO_RETURN)
+    if part.weighting == "cap" and panel.caps is not None:
+        weighted = np.stack([count((codes == k) & (panel.caps > 0.0)) for k in range(1, q + 1)], axis=1)
+        nobody = np.where(weighted == 0, NO_CAP, NO_RETURN)
+    why = np.where(members == 0, why, nobody)
+    return np.where(part.n == 0, why[:, None, :], "")
 
 
 def portfolio_summary(horizons: Sequence[int], means: Sequence[Means]) -> pl.DataFrame:
