@@ -124,7 +124,7 @@ def panel_of(
     MissingColumnError
         `column` or `by` is in neither scores nor universe.
     DateError
-        No score date is followed by a session: prices and scores do not meet.
+        No score date is followed by a session, or the universe has no scored asset on any: they do not meet.
     DataError
         `column` or a style holds no numbers or an infinite one, `by` or a style has the name of something else,
         `exposed_above` is NaN, an asset stands twice on a date, or two assets have one ticker while prices are by
@@ -229,6 +229,8 @@ def _with_universe(
         raise DataError(
             f"the universe has asset {row['asset_id']!r} twice on {row['date']}; expected one row per date and asset."
         )
+    if given.join(rows.select(KEY), on=KEY, how="semi").is_empty():
+        raise DateError(_no_universe(rows, given))
     if given.width > len(KEY):
         rows = attach(rows, given)
     if "market_cap" not in rows.columns:
@@ -242,6 +244,20 @@ def _with_universe(
             "above 0, null where unknown."
         )
     return rows, caps
+
+
+def _no_universe(rows: pl.DataFrame, given: pl.DataFrame) -> str:
+    first, last = (_span(frame["date"]) for frame in (rows, given))
+    return (
+        f"the universe has no scored asset on any score date: scores go from {first}, the universe from {last}. Give a row per "
+        "score date and asset."
+    )
+
+
+def _span(days: pl.Series) -> str:
+    """Return the first and the last date in words."""
+    known = days.drop_nulls().sort()
+    return f"{known[0]} to {known[-1]}" if len(known) else "nowhere"
 
 
 def _apart(dates: tuple[date, ...], sessions: Sessions, max_wait_days: int) -> str:
