@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from kifactors.errors import DataError
 from kifactors.evaluation._sessions import Sessions
 
-__all__ = ["REASONS", "Entries", "check_horizons", "dropped_rows", "entries_of", "settled"]
+__all__ = ["NOT_HELD", "REASONS", "Entries", "check_horizons", "dropped_rows", "entries_of", "settled"]
 
-# Why a row has no return at a horizon, by the kernel's code; 0 is none. The last one is ours: `settled`.
+# Why a row has no return at a horizon, by its code; 0 is none.
 REASONS = (
     "",
     "value unknown",
@@ -25,8 +25,10 @@ REASONS = (
     "prices end before exit, and no delisting return is known",
     "a return on the way is unknown",
     "prices end before exit, and the delisting is later",
+    "the next score date is entered on the same session",
 )
-ENDED, LATER = 7, 9
+# The kernel knows neither the day of a delisting nor any score date but the one it looks at.
+ENDED, LATER, NOT_HELD = 7, 9, 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)

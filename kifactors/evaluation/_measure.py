@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kifactors import _kernels
+from kifactors.evaluation._forward import NOT_HELD
 from kifactors.evaluation._panel import Panel
 
 __all__ = ["Correlations", "GroupCorrelations", "Grouping", "Means", "Measured", "measure"]
@@ -135,6 +136,8 @@ def measure(
             trades.entries[:, dates], trades.exits[:, dates], gaps=panel.sessions.gaps, n_threads=n_threads,
         )  # fmt: skip
         period[rows], codes[:, rows] = found[h], why[: h + 1]
+        same = np.repeat(trades.entries[h, dates] == trades.exits[h, dates], np.diff(offsets)) & (why[h] == 0)
+        period[rows][same], codes[h, rows][same] = np.nan, NOT_HELD
         columns = [*found[:h], *found[h + 1 :]]
         for name, among in ((NAMES[0], None), (NAMES[1], panel.exposed[rows])):
             one = _kernels.correlate(
