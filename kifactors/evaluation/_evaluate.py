@@ -187,7 +187,7 @@ def evaluate(
         members=members_of(panel),
         dropped=dropped,
         dropped_counts=counts,
-        limits=limits_of(panel, facts or PriceFacts(), counts, held, column=column),
+        limits=limits_of(panel, facts or PriceFacts(), counts, held, column=column, by=by, styles=styles),
         settings=_settings(
             panel, scores, horizons, by, entry, quantiles, exposed_above, bootstrap, column, facts
         ),

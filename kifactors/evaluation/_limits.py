@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kifactors.evaluation._panel import Panel
 from kifactors.evaluation._strategies import Held
@@ -42,31 +43,36 @@ class PriceFacts:
 
 
 def limits_of(
-    panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, held: Sequence[Held], *, column: str
+    panel: Panel,
+    facts: PriceFacts,
+    dropped: pl.DataFrame,
+    held: Sequence[Held],
+    *,
+    column: str,
+    by: str | None,
+    styles: Sequence[str],
 ) -> tuple[str, ...]:
     """Return what the reader must know before believing a number."""
-    return tuple(_sentences(panel, facts, dropped, held, column))
+    return tuple(_sentences(panel, facts, dropped, held, column, by, styles))
 
 
 def _sentences(
-    panel: Panel, facts: PriceFacts, dropped: pl.DataFrame, held: Sequence[Held], column: str
+    panel: Panel,
+    facts: PriceFacts,
+    dropped: pl.DataFrame,
+    held: Sequence[Held],
+    column: str,
+    by: str | None,
+    styles: Sequence[str],
 ) -> Iterator[str]:
     exposed = np.add.reduceat(panel.exposed, panel.offsets[:-1], dtype=np.int64)
     there = np.flatnonzero((panel.entries.sessions >= 0) & (exposed > 0))
-    if not there.size:
-        yield "Nobody is exposed on any date that has prices: there is nothing to evaluate."
-        return
-    if np.median(exposed[there]) < FEW_NAMES:
-        yield (
-            f"Few names: {exposed[there].min()} to {exposed[there].max()} are exposed on a date (median "
-            f"{np.median(exposed[there]):g}). One company can make or break every figure here."
-        )
-    if there.size < FEW_DATES:
-        first, last = (panel.dates[int(k)] for k in there[[0, -1]])
-        yield (
-            f"Short history: {there.size} score dates with exposed names and prices, {first} to {last}. Intervals are wide, "
-            "and may be too narrow."
-        )
+    if there.size:
+        yield from _few(panel, exposed, there, "exposed")
+    else:
+        yield "Nobody is exposed on any date that has prices: no figure of exposed names is known."
+        known = np.add.reduceat(~np.isnan(panel.values), panel.offsets[:-1], dtype=np.int64)
+        yield from _few(panel, known, np.flatnonzero((panel.entries.sessions >= 0) & (known > 0)), "known")
     ruined = [f"{one.portfolio}, {one.weighting} weights" for one in held if one.ruin < one.value.size]
     if ruined:
         yield (
@@ -100,6 +106,7 @@ def _sentences(
             f"{lost['rows'].sum():,} returns are missing because prices begin late, end or have holes; they are left out, as if that "
             "said nothing of the return."
         )
+    yield from _incomplete(panel, column, by, styles)
     if panel.caps is None:
         yield "No market caps were given: all portfolios weight names equally, small ones like large ones."
     yield "Trading costs are in no figure; the break-even cost says how much the spread could pay."
@@ -107,6 +114,21 @@ def _sentences(
         "One factor on one history: whoever tried more variants than this must correct for all of them "
         "(kifactors.evaluation.Trials)."
     )
+
+
+def _few(panel: Panel, count: NDArray[np.int64], there: NDArray[np.intp], what: str) -> Iterator[str]:
+    """Say how few names and dates there are."""
+    if there.size and np.median(count[there]) < FEW_NAMES:
+        yield (
+            f"Few names: {count[there].min()} to {count[there].max()} are {what} on a date (median "
+            f"{np.median(count[there]):g}). One company can make or break every figure here."
+        )
+    if 0 < there.size < FEW_DATES:
+        first, last = (panel.dates[int(k)] for k in there[[0, -1]])
+        yield (
+            f"Short history: {there.size} score dates with {what} names and prices, {first} to {last}. Intervals are wide, "
+            "and may be too narrow."
+        )
 
 
 def _survivors(panel: Panel, facts: PriceFacts) -> Iterator[str]:
@@ -144,6 +166,26 @@ def _unknown_exposure(panel: Panel, column: str) -> Iterator[str]:
             f"Exposure unknown: of {names:,} names with a known {column}, {percent(neither.sum() / known.sum())} of the rows, "
             "nobody knows the exposure; they are among neither the exposed nor the unexposed."
         )
+
+
+def _incomplete(panel: Panel, column: str, by: str | None, styles: Sequence[str]) -> Iterator[str]:
+    """Say what of the universe is unknown of whom, and where they are missing for it."""
+    missing = {"market_cap": "no cap-weighted portfolio and no regression", "industry": "no regression"}
+    missing |= dict.fromkeys(styles, "no regression")
+    if by is not None:
+        missing[by] = f"{missing[by]}, and in no group" if by in missing else "no group"
+    known = ~np.isnan(panel.values)
+    for name, where in missing.items():
+        lost = (
+            panel.rows.filter(pl.Series(known) & panel.rows[name].is_null())
+            if name in panel.rows.columns
+            else None
+        )
+        if lost is not None and lost.height:
+            yield (
+                f"No {name}: {percent(lost.height / known.sum())} of the rows with a known {column} "
+                f"(names: {lost['asset_id'].n_unique():,}, dates: {lost['date'].n_unique():,}) are in {where}."
+            )
 
 
 def _unpriced(panel: Panel) -> Iterator[str]:
