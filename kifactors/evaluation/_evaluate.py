@@ -117,8 +117,8 @@ def evaluate(
     Notes
     -----
     Where alphalens does otherwise: it enters at the close of the score date itself, drops a row when any of its
-    forward returns is missing and only then makes quantiles (so who is in a quantile depends on the future), clips
-    returns by a z-score of the whole sample, and tests means as if neighbouring dates were independent.
+    forward returns is missing and only then makes quantiles (so who is in a quantile depends on the future), drops
+    the rows whose return is far from the mean of the whole sample (a z-score above 20), and tests means as if neighbouring dates were independent.
 
     Examples
     --------
