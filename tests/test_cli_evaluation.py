@@ -58,6 +58,40 @@ def test_a_csv_says_the_same(folder):
     assert one.stdout == two.stdout
 
 
+def test_coefficients_of_groups_are_shown_on_the_terminal_and_on_the_page(folder):
+    pytest.importorskip("great_tables", reason="tables need the extra report")
+    options = (
+        "evaluate",
+        "scores.parquet",
+        "--prices",
+        "prices.parquet",
+        "--draws",
+        0,
+        "--out",
+        "groups.html",
+    )
+    without = run(folder, *options)
+    assert "within each" not in without.stdout + (folder / "groups.html").read_text()
+    done = run(folder, *options, "--by", "role")
+    _, _, table = done.stdout.partition("rank IC within each role, 21 sessions")
+    rows = {
+        line.split()[0]: line.split()
+        for line in table.partition("What could be wrong")[0].splitlines()
+        if line.strip()
+    }
+    found = kf.evaluate(
+        kf.read_scores(folder / "scores.parquet"), prices=folder / "prices.parquet", by="role", draws=0
+    ).ic_by_group.filter(names="universe", method="spearman", horizon=21)
+    assert found.height > 1
+    for row in found.iter_rows(named=True):
+        shown = rows[row["group"]]
+        assert shown[1] == ("unknown" if row["mean"] is None else f"{row['mean']:+.3f}")
+        assert shown[-2:] == [str(row["dates"]), f"{row['names_median']:,.0f}"]
+    page = (folder / "groups.html").read_text()
+    assert "Rank IC within each role, 21 sessions" in page
+    assert all(f">{row}<" in page for row in found["group"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

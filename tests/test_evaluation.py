@@ -636,6 +636,34 @@ def test_tickers_name_assets_where_prices_do():
     assert found.ic.filter(names="universe")["n"].to_list() == [3]
 
 
+# Groups.
+
+
+def test_coefficients_of_each_group_through_time(world):
+    """The mean of the dates' coefficients within an industry, and the t of that series."""
+    found = world["found"]
+    for h in (1, 21):
+        for names in ("universe", "exposed"):
+            row = found.ic_by_group.filter(group="y", horizon=h, names=names, method="spearman").row(
+                0, named=True
+            )
+            dates = found.ic.filter(group="y", horizon=h, names=names).sort("date")
+            known = dates["spearman"].drop_nulls()
+            assert row["dates"] == known.len()
+            assert row["mean"] == pytest.approx(known.mean())
+            assert row["names_median"] == dates["n"].median()
+            test = hac_mean(
+                dates["spearman"].fill_null(math.nan).to_numpy(), minimum_lag=0 if h == 1 else row["lag"]
+            )
+            assert row["t_hac"] == pytest.approx(test.t)
+    assert found.ic_by_group["group"].unique().sort().to_list() == ["x", "y", "z"]
+
+
+def test_without_groups_there_are_no_coefficients_of_groups():
+    found = plain(scores_of({DAYS[0]: {"a": 0.5}}), prices=prices_of({"a": [1.0] * 9}))
+    assert found.ic_by_group.is_empty()
+
+
 # Planted worlds.
 
 

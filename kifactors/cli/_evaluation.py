@@ -8,7 +8,7 @@ import typer
 
 from kifactors.cli._app import messages, out
 from kifactors.cli._ingest import app
-from kifactors.cli._tables import figures
+from kifactors.cli._tables import figures, groups
 from kifactors.errors import DataError
 from kifactors.evaluation import PriceFacts
 from kifactors.evaluation import evaluate as hold_against
@@ -83,6 +83,8 @@ def evaluate(
         if out_file is not None:
             found.to_html(out_file)
     out.print(figures(found))
+    if by is not None:
+        out.print(groups(found))
     out.print("What could be wrong:")
     for number, limit in enumerate(found.limits, start=1):
         out.print(f"{number:>2}. {limit}", markup=False)

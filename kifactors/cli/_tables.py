@@ -12,9 +12,11 @@ from kifactors.evaluation import Evaluation
 from kifactors.portfolio import PortfolioExposure
 from kifactors.scores import Scores
 
-__all__ = ["chosen", "contributions", "figures", "history", "least_width", "ranking", "totals"]
+__all__ = ["chosen", "contributions", "figures", "groups", "history", "least_width", "ranking", "totals"]
 
 UNKNOWN = "unknown"
+# Sessions.
+MONTH = 21
 ROLES = ("pioneer", "tool_supplier", "both", "index_only")
 # Columns and the widths they keep where the terminal is narrow; only a long ticker gives way.
 COLUMNS = {
@@ -164,6 +166,22 @@ def figures(found: Evaluation) -> Table:
         interval = "" if row["low"] is None else f"{row['low']:+.3f} to {row['high']:+.3f}"
         t = "" if row["t"] is None else f"{row['t']:+.2f}"
         table.add_row(row["metric"], _figure(row["value"]), interval, t, row["note"])
+    return table
+
+
+def groups(found: Evaluation) -> Table:
+    """Return the rank coefficients within each group, at the horizon nearest to a month."""
+    horizon = min(found.settings["horizons"], key=lambda h: abs(h - MONTH))
+    by = found.settings["by"]
+    table = _table(f"rank IC within each {by}, {'1 session' if horizon == 1 else f'{horizon} sessions'}")
+    for name in (by, "value", "t", "dates", "names"):
+        table.add_column(escape(name), justify="left" if name == by else "right", no_wrap=True)
+    frame = found.ic_by_group.filter(names="universe", method="spearman", horizon=horizon)
+    for row in frame.iter_rows(named=True):
+        t = "" if row["t_hac"] is None else f"{row['t_hac']:+.2f}"
+        table.add_row(
+            escape(row["group"]), _figure(row["mean"]), t, str(row["dates"]), f"{row['names_median']:,.0f}"
+        )
     return table
 
 

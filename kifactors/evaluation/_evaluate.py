@@ -14,7 +14,7 @@ from kifactors.evaluation._evaluation import FRAMES, Evaluation
 from kifactors.evaluation._factor_returns import factor_returns
 from kifactors.evaluation._fama_macbeth import fama_macbeth
 from kifactors.evaluation._forward import REASONS, check_horizons, dropped_rows, settled
-from kifactors.evaluation._ic import decay_of, ic_frame, ic_summary
+from kifactors.evaluation._ic import decay_of, ic_by_group, ic_frame, ic_summary
 from kifactors.evaluation._limits import PriceFacts, limits_of
 from kifactors.evaluation._measure import measure
 from kifactors.evaluation._options import different, number, whole
@@ -172,6 +172,7 @@ def evaluate(
     return Evaluation(
         ic=ic_frame(panel, horizons, found.ic, found.groups),
         ic_summary=ic_summary(panel, horizons, found.ic, bootstrap),
+        ic_by_group=ic_by_group(panel, horizons, found.groups),
         decay=decay_of(panel, found.months, bootstrap),
         portfolios=portfolio_frame(panel, horizons, found.means),
         portfolio_summary=portfolio_summary(horizons, found.means),

@@ -23,6 +23,10 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
         "p_hac": _N, "lag": _I, "t_plain": _N, "low": _N, "high": _N, "dates_apart": _I, "mean_apart": _N,
         "t_apart": _N, "share_positive": _N,
     },
+    "ic_by_group": {
+        "horizon": _I, "group": _T, "names": _T, "method": _T, "dates": _I, "names_median": _N, "mean": _N, "t_hac": _N,
+        "p_hac": _N, "lag": _I,
+    },
     "decay": {"month": _I, "names": _T, "method": _T, "dates": _I, "mean": _N, "low": _N, "high": _N},
     "portfolios": {
         "date": _D, "horizon": _I, "weighting": _T, "portfolio": _T, "n": _I, "mean": _N, "reason": _T,
@@ -75,6 +79,9 @@ class Evaluation:
     ic_summary : polars.DataFrame
         Their means through time: plain t, Newey-West t and a p that allows for days that dates share, the interval of
         a stationary bootstrap, and the same on dates so far apart that no returns overlap.
+    ic_by_group : polars.DataFrame
+        Mean, Newey-West t and p of the coefficients within each group, and how many names they are of at the median of
+        all dates; empty without `by`.
     decay : polars.DataFrame
         Mean IC with the return of each month after the entry alone, of 21 sessions.
     portfolios, portfolio_summary, spreads, spread_summary : polars.DataFrame
@@ -106,6 +113,7 @@ class Evaluation:
 
     ic: pl.DataFrame
     ic_summary: pl.DataFrame
+    ic_by_group: pl.DataFrame
     decay: pl.DataFrame
     portfolios: pl.DataFrame
     portfolio_summary: pl.DataFrame

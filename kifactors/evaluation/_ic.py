@@ -12,7 +12,7 @@ from kifactors.evaluation._hac import all_equal, hac_mean
 from kifactors.evaluation._measure import Correlations, GroupCorrelations
 from kifactors.evaluation._panel import MONTH, MONTHS, Panel
 
-__all__ = ["decay_of", "ic_frame", "ic_summary"]
+__all__ = ["decay_of", "ic_by_group", "ic_frame", "ic_summary"]
 
 METHODS = ("pearson", "spearman")
 FEWEST = 3
@@ -84,6 +84,35 @@ def _summaries(
                     "dates_apart": alone.n, "mean_apart": alone.mean, "t_apart": alone.t,
                     "share_positive": float((known > 0.0).mean()) if known.size else None,
                 }  # fmt: skip
+
+
+def ic_by_group(panel: Panel, horizons: Sequence[int], groups: Sequence[GroupCorrelations]) -> pl.DataFrame:
+    """Return mean and t of the coefficients within each group through time."""
+    rows = []
+    for part in groups:
+        labels = np.array(part.labels)
+        for group in np.unique(labels).tolist():
+            # Blocks are in the order of dates.
+            inside = np.flatnonzero(labels == group)
+            for j, horizon in enumerate(horizons):
+                overlap, median = panel.overlap(horizon), float(np.median(part.found.n[inside, j]))
+                for method in METHODS:
+                    test = hac_mean(part.found.of(method)[inside, j], minimum_lag=overlap)
+                    rows.append(
+                        (
+                            horizon,
+                            group,
+                            part.found.names,
+                            method,
+                            test.n,
+                            median,
+                            test.mean,
+                            test.t,
+                            test.p,
+                            test.lag,
+                        )
+                    )
+    return pl.DataFrame(rows, schema=dict(FRAMES["ic_by_group"]), orient="row")
 
 
 def dates_apart(panel: Panel, horizon: int) -> NDArray[np.intp]:

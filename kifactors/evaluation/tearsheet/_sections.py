@@ -20,6 +20,7 @@ __all__ = ["SECTIONS", "sections"]
 
 T = (2, False)
 ONE = (1, True)
+COUNT = (0, False)
 MOST_ROWS = 25
 NAMES = {"universe": "All known names", "exposed": "Exposed names"}
 SPREADS = {"quantiles": "Highest less lowest quantile", "exposed": "Exposed less unexposed names"}
@@ -112,6 +113,38 @@ def _ic(evaluation: Evaluation) -> Iterator[str]:
         frame, labels, formats | {"share_positive": PERCENT}, name="ic", title="Rank IC through time", group="names",
         above=_interval(evaluation),
     )  # fmt: skip
+    if evaluation.settings["by"] is not None:
+        yield _ic_by_group(evaluation)
+
+
+def _ic_by_group(evaluation: Evaluation) -> str:
+    h, by = main_horizon(evaluation), evaluation.settings["by"]
+    frame = evaluation.ic_by_group.filter(method="spearman", horizon=h)
+    both = [frame.filter(names=names) for names in NAMES]
+    exposed = both[1].select("group", n_exposed="names_median", ic="mean", t_exposed="t_hac")
+    shown = (
+        both[0]
+        .join(exposed, on="group", maintain_order="left")
+        .sort("names_median", descending=True, maintain_order=True)
+    )
+    labels = {"group": by, "dates": "dates", "names_median": "names", "mean": "mean", "t_hac": "t", "n_exposed": "names",
+              "ic": "mean", "t_exposed": "t"}  # fmt: skip
+    formats = {
+        "names_median": COUNT,
+        "n_exposed": COUNT,
+        "mean": NUMBER,
+        "ic": NUMBER,
+        "t_hac": T,
+        "t_exposed": T,
+    }
+    above = {
+        NAMES["universe"]: ["names_median", "mean", "t_hac"],
+        NAMES["exposed"]: ["n_exposed", "ic", "t_exposed"],
+    }
+    title = f"Rank IC within each {by}, {sessions(h)}"
+    if shown.height > MOST_ROWS:
+        title += f", the largest {MOST_ROWS} of {shown.height:,}"
+    return table_html(shown.head(MOST_ROWS), labels, formats, name="groups", title=title, above=above)
 
 
 def _portfolios(evaluation: Evaluation) -> Iterator[str]:
