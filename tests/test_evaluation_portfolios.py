@@ -115,7 +115,7 @@ def test_who_has_no_known_exposure_is_neither_exposed_nor_unexposed():
     spread = found.spreads.filter(spread="exposed")["value"]
     assert spread.to_list() == pytest.approx([0.01] * 5)
     assert any(
-        limit.startswith("Exposure unknown: of 2 names with a known score, 50 % of the rows")
+        limit.startswith("Exposure unknown: that of 2 names, 50 % of the rows with a known score.")
         for limit in found.limits
     )
 

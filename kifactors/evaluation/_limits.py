@@ -163,8 +163,8 @@ def _unknown_exposure(panel: Panel, column: str) -> Iterator[str]:
     if neither.any():
         names = panel.rows["asset_id"].filter(pl.Series(neither)).n_unique()
         yield (
-            f"Exposure unknown: of {names:,} names with a known {column}, {percent(neither.sum() / known.sum())} of the rows, "
-            "nobody knows the exposure; they are among neither the exposed nor the unexposed."
+            f"Exposure unknown: that of {names:,} names, {percent(neither.sum() / known.sum())} of the rows with a known "
+            f"{column}. They are among neither the exposed nor the unexposed."
         )
 
 
