@@ -156,3 +156,15 @@ def test_a_date_that_is_entered_with_the_next_one_is_dropped_with_a_reason():
     ]
     assert found.strategies["date"].unique().to_list() == [SUNDAY]
     assert lost.filter(date=SUNDAY).is_empty()
+
+
+def test_few_exposed_names_are_few_for_their_figures_only():
+    """Of 40 names all have a score and one is exposed."""
+    names = [f"a{k:02}" for k in range(40)]
+    values = {day: {name: float(k) for k, name in enumerate(names)} for day in DAYS[:3]}
+    exposure = pl.Series([0.5, *[0.0] * 39] * 3)
+    prices = prices_of(dict.fromkeys(names, [1.0] * 9))
+    found = plain(scores_of(values, column="score", exposure=exposure), prices=prices, column="score")
+    assert not limit_of(found, "Few names")
+    assert limit_of(found, "Few exposed names: 1 to 1 on a date (median 1).")
+    assert limit_of(found, "Short history: 3 score dates with known names")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kifactors.evaluation._panel import Panel
 from kifactors.evaluation._strategies import Held
+from kifactors.evaluation._summary import spread_for
 
 __all__ = ["PriceFacts", "limits_of"]
 
@@ -67,12 +68,18 @@ def _sentences(
 ) -> Iterator[str]:
     exposed = np.add.reduceat(panel.exposed, panel.offsets[:-1], dtype=np.int64)
     there = np.flatnonzero((panel.entries.sessions >= 0) & (exposed > 0))
-    if there.size:
+    if not there.size:
+        yield "Nobody is exposed on any date that has prices: no figure of exposed names is known."
+    if there.size and spread_for(column) == "exposed":
         yield from _few(panel, exposed, there, "exposed")
     else:
-        yield "Nobody is exposed on any date that has prices: no figure of exposed names is known."
         known = np.add.reduceat(~np.isnan(panel.values), panel.offsets[:-1], dtype=np.int64)
         yield from _few(panel, known, np.flatnonzero((panel.entries.sessions >= 0) & (known > 0)), "known")
+        if there.size and np.median(exposed[there]) < FEW_NAMES:
+            yield (
+                f"Few exposed names: {exposed[there].min()} to {exposed[there].max()} on a date (median "
+                f"{np.median(exposed[there]):g}). One company can make or break every figure of theirs."
+            )
     ruined = [f"{one.portfolio}, {one.weighting} weights" for one in held if one.ruin < one.value.size]
     if ruined:
         yield (
