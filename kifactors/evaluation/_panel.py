@@ -195,12 +195,13 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     # Scores are sorted already but where somebody put them together; neighbours tell.
     if frame.select(ascending.slice(1).all()).item():
         return frame
-    twice = frame.filter(pl.struct(KEY).is_duplicated())
+    frame = frame.sort(KEY)
+    twice = frame.filter((day == day.shift()) & (asset == asset.shift()))
     if twice.height:
         raise DataError(
             f"scores: {twice['asset_id'][0]!r} stands twice on {twice['date'][0]}; expected one row per date and asset."
         )
-    return frame.sort(KEY)
+    return frame
 
 
 def _with_universe(
