@@ -168,3 +168,14 @@ def test_few_exposed_names_are_few_for_their_figures_only():
     assert not limit_of(found, "Few names")
     assert limit_of(found, "Few exposed names: 1 to 1 on a date (median 1).")
     assert limit_of(found, "Short history: 3 score dates with known names")
+
+
+def test_an_entered_session_is_the_example_of_a_thin_one():
+    """Stray prices on two Saturdays; only the second is the entry of a score."""
+    stray = [
+        pl.DataFrame({"date": [day], "asset_id": ["a"], "close": [100.0]})
+        for day in (SATURDAY, date(2024, 1, 13))
+    ]
+    prices = pl.concat([prices_of(walks("abcdefgh")), *stray])
+    found = plain(scores_of({DAYS[-1]: dict.fromkeys("abcdefgh", 0.1)}), prices=prices)
+    assert "2 of 11 sessions; on 2024-01-13 1 of 8" in limit_of(found, "Thin sessions")

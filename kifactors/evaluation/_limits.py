@@ -213,20 +213,21 @@ def _unpriced(panel: Panel) -> Iterator[str]:
 
 
 def _thin(panel: Panel) -> Iterator[str]:
-    """Say on which sessions that are entered hardly anybody has a price."""
+    """Say on how many sessions hardly anybody has a price; one that is entered serves as the example."""
     sessions = panel.sessions
     # What a delisting left is no price.
     priced = ~np.isnan(sessions.values) & (np.arange(sessions.days.size)[:, None] <= sessions.last)
     count = priced.sum(axis=1)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(count, AROUND // 2, mode="edge"), AROUND)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(count, AROUND // 2, mode="symmetric"), AROUND)
     thin = count < THIN * np.median(around, axis=1)
-    entered = thin[panel.entries.sessions[panel.entries.sessions >= 0]].any()
-    if thin.any() and entered:
-        k = int(np.argmax(thin))
+    if thin.any():
+        entered = np.zeros(thin.size, bool)
+        entered[panel.entries.sessions[panel.entries.sessions >= 0]] = True
+        k = int(np.argmax(thin & entered if (thin & entered).any() else thin))
         yield (
             f"Thin sessions: {int(thin.sum()):,} of {count.size:,} sessions; on {sessions.days[k]} {count[k]} of {count.max():,} "
-            f"stocks {'has' if count[k] == 1 else 'have'} a price. What is bought then has no price for the others: leave "
-            "out dates that are no sessions."
+            f"stocks {'has' if count[k] == 1 else 'have'} a price. The others can be neither bought nor sold then, and every "
+            "horizon counts that day: leave out dates that are no sessions."
         )
 
 
