@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from kifactors import __version__
 from kifactors.errors import DataError
 from kifactors.schema._coerce import TableLike
 from kifactors.schema._content import Content, content
@@ -130,7 +131,7 @@ class Tables:
         raise AttributeError(f"Tables is immutable; use tables.replace({name}=None).")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (dict(self),)
+        return _rebuild, (dict(self), __version__)
 
     def __iter__(self) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield name and frame of each table that is there."""
@@ -200,5 +201,6 @@ class Tables:
         return {name: said.fingerprint() for name, said in self.contents().items() if name != "assets"}
 
 
-def _rebuild(frames: dict[str, pl.DataFrame]) -> Tables:
-    return Tables(**frames)
+def _rebuild(frames: dict[str, pl.DataFrame], release: str) -> Tables:
+    # Another release may have other rules.
+    return Tables.unchecked(frames) if release == __version__ else Tables(**frames)
