@@ -1,7 +1,7 @@
 """The tables, as data: what comes in, what goes out, and the checks at the door."""
 
 from kifactors.schema._coerce import ArrowStream, Given, TableLike, coerce, declared, read_file, read_given
-from kifactors.schema._content import Content, content
+from kifactors.schema._content import Content, content, fingerprints, put_together
 from kifactors.schema._declared import Column, Rule, TableSchema
 from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES, STOCK_METRICS
 from kifactors.schema._outputs import DESCRIPTORS, ROLES, SCORES
@@ -29,6 +29,8 @@ __all__ = [
     "coerce",
     "content",
     "declared",
+    "fingerprints",
+    "put_together",
     "read_file",
     "read_given",
     "universe_columns",

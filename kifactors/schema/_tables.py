@@ -8,7 +8,7 @@ import polars as pl
 from kifactors import __version__
 from kifactors.errors import DataError
 from kifactors.schema._coerce import TableLike
-from kifactors.schema._content import Content, content
+from kifactors.schema._content import Content, content, fingerprints
 from kifactors.schema._inputs import INPUTS
 from kifactors.schema._validate import validate
 
@@ -198,7 +198,7 @@ class Tables:
 
     def fingerprints(self) -> dict[str, str]:
         """Return a stable digest of everything in each table that can change a score; names and sources cannot."""
-        return {name: said.fingerprint() for name, said in self.contents().items() if name != "assets"}
+        return fingerprints(self.contents())
 
 
 def _rebuild(frames: dict[str, pl.DataFrame], release: str) -> Tables:
