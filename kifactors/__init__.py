@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kifactors.schema import Tables
     from kifactors.scores import Scores
     from kifactors.store import open_store
+    from kifactors.udf import arrow_udf
     from kifactors.versions import show_versions
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "KifactorsError",
     "Scores",
     "Tables",
+    "arrow_udf",
     "asof",
     "calendar",
     "cross_section",
@@ -78,6 +80,7 @@ _ROOM_OF = {
     "FactorDefinition": "definition",
     "Scores": "scores",
     "Tables": "schema",
+    "arrow_udf": "udf",
     "evaluate": "evaluation",
     "ingest_sec": "ingest",
     "load_bundled": "bundle",

@@ -39,6 +39,7 @@ ROOMS = (
     "bundle",
     "io",
     "store",
+    "udf",
     "ingest",
     "versions",
     "cli",

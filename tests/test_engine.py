@@ -183,7 +183,10 @@ def test_a_cluster_without_workers_is_refused():
 @pytest.mark.slow
 def test_workers_of_other_versions_are_refused(client, monkeypatch):
     monkeypatch.setattr("polars.__version__", "0.1")
-    with pytest.raises(EngineError, match=r"has polars .* and this process 0\.1"), runner_of(client).sharing(1):
+    with (
+        pytest.raises(EngineError, match=r"has polars .* and this process 0\.1"),
+        runner_of(client).sharing(1),
+    ):
         pass
 
 

@@ -2,12 +2,10 @@
 
 import os
 import signal
-import threading
 import time
 from datetime import date
 from pathlib import Path
 
-import distributed
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -26,7 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 FACTOR = kf.AIInfrastructureExposure()
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=4, deadline=None)
 DAILY = [str(day) for day in kf.calendar.week_ends("2021-01-01", "2022-12-31")]
 
 
@@ -125,8 +123,9 @@ def test_months_that_are_small_are_scored_together(tmp_path, monkeypatch):
     monkeypatch.setattr(
         kf.AIInfrastructureExposure,
         "frames",
-        lambda self, tables, dates, **options: heights.append(len(dates))
-        or scored(self, tables, dates, **options),
+        lambda self, tables, dates, **options: (
+            heights.append(len(dates)) or scored(self, tables, dates, **options)
+        ),
     )
     kf.open_store(tmp_path / "many").compute(FACTOR, kf.Tables(**frames), DAILY)
     assert max(heights) > 5
@@ -232,9 +231,7 @@ def test_only_months_that_another_writer_touched_are_computed_again(tmp_path, mo
     assert [str(day) for day in first] == DAILY
     assert {f"{day:%Y-%m}" for day in runs[-1]} == {"2022-05"}
     assert [str(day) for day in store.dates()] == DAILY
-    assert_frame_equal(
-        store.read(), FACTOR.compute(kf.Tables(**frames), DAILY).to_polars(), check_exact=True
-    )
+    assert_frame_equal(store.read(), FACTOR.compute(kf.Tables(**frames), DAILY).to_polars(), check_exact=True)
     held = {file.path for file in store._log.open().files}
     assert {str(p.relative_to(store.uri)) for p in Path(store.uri).rglob("*.parquet")} == held, "no orphans"
 
@@ -317,7 +314,7 @@ def test_files_that_only_a_worker_sees_are_refused(tmp_path, monkeypatch):
         return done
 
     monkeypatch.setattr(_compute, "_score_and_write", on_another_disk)
-    with pytest.raises(DataError, match="not in the store .* as this process sees it"):
+    with pytest.raises(DataError, match=r"not in the store .* as this process sees it"):
         store.compute(FACTOR, kf.Tables(**frames_of(3)), DATES)
     assert not list(Path(store.uri).rglob("*.parquet"))
 
@@ -329,19 +326,24 @@ def executing(dask_worker):
     return os.getpid(), [str(task.key) for task in dask_worker.state.executing]
 
 
-def kill_in_the_middle(client, times, killed):
-    """Kill a worker process that is just executing one of our tasks, so often."""
-    while len(killed) < times:
-        try:
-            found = client.run(executing, on_error="ignore")
-        except OSError:
-            continue
-        busy = [(pid, keys) for pid, keys in (found or {}).values() if any("kifactors" in k for k in keys)]
-        if busy and busy[0][0] not in {pid for pid, _ in killed}:
-            time.sleep(0.05)
-            os.kill(busy[0][0], signal.SIGKILL)
-            killed.append(busy[0])
-        time.sleep(0.05)
+class Killer:
+    """Kills, each time a range of dates is done, a worker process in the middle of another one."""
+
+    def __init__(self, client, times):
+        self.client, self.left, self.killed = client, times, []
+
+    def __call__(self, done, total):
+        until = time.monotonic() + 60
+        while self.left and done < total and time.monotonic() < until:
+            found = self.client.run(executing, on_error="ignore") or {}
+            busy = [pid for pid, keys in found.values() if any("kifactors" in key for key in keys)]
+            alive = [pid for pid in busy if pid not in self.killed]
+            if alive:
+                os.kill(alive[0], signal.SIGKILL)
+                self.killed.append(alive[0])
+                self.left -= 1
+                return
+            time.sleep(0.01)
 
 
 @pytest.mark.slow
@@ -349,15 +351,14 @@ def kill_in_the_middle(client, times, killed):
 def test_five_workers_killed_in_the_middle_of_tasks(source, tmp_path):
     """Right to the last byte, whichever task they were at; files of killed tasks belong to no version."""
     frames = frames_of(3, universe=False)
-    days = [str(day) for day in kf.calendar.days("2021-01-01", "2024-12-31")]
+    days = [str(day) for day in kf.calendar.days("2021-01-01", "2022-12-31")]
     tables = kf.Tables(**frames) if source == "tables" else folder_of(tmp_path / "tables", frames)
     expected = appended(tmp_path / "appended", frames, days)
-    store, killed = kf.open_store(tmp_path / "computed"), []
-    with cluster(2) as client, distributed.Client(client.scheduler.address, set_as_default=False) as other:
-        killer = threading.Thread(target=kill_in_the_middle, args=(other, 5, killed), daemon=True)
-        killer.start()
-        store.compute(FACTOR, tables, days, engine=client)
-        assert len(killed) == 5, "the run was over before five workers were killed"
+    store = kf.open_store(tmp_path / "computed")
+    with cluster(2) as client:
+        killer = Killer(client, 5)
+        store.compute(FACTOR, tables, days, engine=client, progress=killer)
+    assert len(set(killer.killed)) == 5
     # What a task had written when it was killed, if anything.
     store.vacuum(keep_days=0)
     assert store.scores().to_arrow().equals(expected.scores().to_arrow(), check_metadata=True)
