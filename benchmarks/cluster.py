@@ -45,7 +45,8 @@ def world(folder: Path, assets: int, dates: int, first: str, ties: int) -> None:
     folder.mkdir(parents=True)
     days = business_days(first, dates)
     for name, frame in synthetic.tables(assets, days, ties=ties, facts=assets * 96):
-        frame.write_parquet(folder / f"{name}.parquet")
+        # Row groups of about a month.
+        frame.write_parquet(folder / f"{name}.parquet", row_group_size=21 * assets)
 
 
 def run(folder: Path, store: Path, workers: int, dates: list[date]) -> dict[str, float]:

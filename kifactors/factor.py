@@ -11,10 +11,11 @@ from kifactors.calendar import DatesLike, score_dates
 from kifactors.composite import combine
 from kifactors.continuation import known_past, later_dates
 from kifactors.definition import FactorDefinition
+from kifactors.eligible import check_covered, live_panel
 from kifactors.engine import Runner, month_ranges, progress_of, runner_of, tasks_for
-from kifactors.errors import DataError, DateError
+from kifactors.errors import DataError
 from kifactors.labels import with_tickers
-from kifactors.panel import attach, extended
+from kifactors.panel import attach
 from kifactors.pillars import capex_intensity, economic_exposure, index_membership, supplier_ties
 from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
@@ -22,7 +23,7 @@ from kifactors.scores import Scores
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["AIInfrastructureExposure", "check_covered"]
+__all__ = ["AIInfrastructureExposure"]
 
 # Dates are worked on in blocks of about this many rows, which bounds the memory above inputs and output.
 BLOCK_ROWS = 750_000
@@ -265,10 +266,10 @@ class AIInfrastructureExposure:
         n_threads: int,
         progress: Callable[[int, int], None] | None,
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        ranges = month_ranges(dates.to_list(), tasks_for(runner.workers))
         done = progress_of(progress, len(dates))
         parts = {}
         with runner.sharing(tables) as crew:
+            ranges = month_ranges(dates.to_list(), tasks_for(runner.workers))
             for place, part in crew.run(_of_range, [(self, days, n_threads) for days in ranges]):
                 parts[place] = part
                 done(len(ranges[place]))
@@ -290,7 +291,7 @@ class AIInfrastructureExposure:
         self, tables: Tables, dates: pl.Series, n_threads: int | None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         definition = self.definition
-        live = _live(tables, dates, definition)
+        live = live_panel(tables, dates, definition)
         capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
         earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
         panel = attach(live, capex.drop("theta"), earned.descriptors)
@@ -325,50 +326,6 @@ def _check_tables(tables: Tables) -> None:
 
 def _scores_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SCORES.polars.items())
-
-
-def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
-    """Every asset with data, and every asset of the universe, on each date; `eligible` marks the scored."""
-    seen = asof.live_assets(tables, dates, time=definition.time)
-    if tables.universe is None:
-        return seen.with_columns(eligible=pl.lit(value=True))
-    universe = _on_dates(tables.universe, dates)
-    panel = extended(universe.with_columns(eligible=pl.lit(value=True)), seen)
-    return panel.with_columns(pl.col("eligible").fill_null(value=False))
-
-
-def _on_dates(universe: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
-    """Return the rows of a sorted universe on these dates."""
-    known, wanted = (days.cast(pl.Int32).to_numpy() for days in (universe["date"], dates))
-    low, high = known.searchsorted([wanted[0], wanted[-1] + 1])
-    rows = universe.slice(low, high - low)
-    return rows if len(dates) == 1 else rows.filter(pl.col("date").is_in(dates.implode()))
-
-
-def check_covered(known: pl.Series, dates: pl.Series) -> None:
-    """Refuse dates that the universe has no rows on, unless they are before all of its own.
-
-    Parameters
-    ----------
-    known : polars.Series
-        Dates of the universe, ascending; repeats do not matter.
-    dates : polars.Series
-        Ascending.
-
-    Raises
-    ------
-    DateError
-        There is such a date.
-    """
-    days, wanted = (series.cast(pl.Int32).to_numpy() for series in (known, dates))
-    at = days.searchsorted(wanted)
-    missing = ((wanted > days[0]) & (days.take(at, mode="clip") != wanted)).nonzero()[0]
-    if missing.size:
-        first = int(missing[0])
-        raise DateError(
-            f"universe has no rows on {dates[first]} ({missing.size} such date(s)); its last date before is "
-            f"{known[int(at[first]) - 1]}. Ask for dates of the universe, or give it rows on the score dates."
-        )
 
 
 def _blocks(encoded: Tables, dates: pl.Series) -> Iterator[pl.Series]:

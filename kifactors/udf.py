@@ -9,8 +9,9 @@ import polars as pl
 from kifactors import _kernels, asof
 from kifactors.calendar import score_dates
 from kifactors.definition import FactorDefinition
+from kifactors.eligible import check_covered
 from kifactors.errors import DataError, MissingColumnError
-from kifactors.factor import AIInfrastructureExposure, check_covered
+from kifactors.factor import AIInfrastructureExposure
 from kifactors.io import TableFolder
 from kifactors.schema import SCORES, Tables
 

@@ -23,6 +23,7 @@ ROOMS = (
     "panel",
     "labels",
     "asof",
+    "eligible",
     "cross_section",
     "graph",
     "pillars",

@@ -70,7 +70,7 @@ class DaskRunner:
 
 
 class AddressRunner:
-    """Runs tasks on the cluster of a scheduler, through a client of its own.
+    """Runs tasks on the cluster of a scheduler, through a client that is open while something is shared.
 
     Parameters
     ----------
@@ -81,37 +81,41 @@ class AddressRunner:
     ------
     MissingExtraError
         distributed is not installed.
-    EngineError
-        Nobody answers there.
     """
 
     is_local = False
 
     def __init__(self, address: str) -> None:
         try:
-            import distributed
+            self._library = import_module("distributed")
         except ImportError as error:
             raise MissingExtraError(
                 f"engine is {address!r}, a Dask scheduler, which needs distributed: pip install 'kifactors[cluster]'"
             ) from error
-        try:
-            self._client = distributed.Client(address, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise EngineError(
-                f"no Dask scheduler answers at {address}: {error}. Check the address."
-            ) from error
-        self._runner = DaskRunner(self._client)
+        self._address = address
+        self._runner: DaskRunner | None = None
 
     @property
     def workers(self) -> int:
-        """Threads of all workers now."""
-        return self._runner.workers
+        """Threads of all workers now; 1 while nothing is shared."""
+        return 1 if self._runner is None else self._runner.workers
 
     @contextmanager
     def sharing(self, shared: object) -> Iterator["_Crew"]:
-        """Send what is shared to every worker, and close the client at the end."""
-        with self._client, self._runner.sharing(shared) as crew:
-            yield crew
+        """Connect, send what is shared to every worker, and close the connection at the end."""
+        try:
+            client = self._library.Client(self._address, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise EngineError(
+                f"no Dask scheduler answers at {self._address}: {error}. Check the address."
+            ) from error
+        with client:
+            self._runner = DaskRunner(client)
+            try:
+                with self._runner.sharing(shared) as crew:
+                    yield crew
+            finally:
+                self._runner = None
 
 
 class _Crew:
@@ -182,6 +186,10 @@ def _sent(client: "distributed.Client", shared: object) -> "distributed.Future":
         _check_open(client)
         try:
             client.wait_for_workers(1, timeout=WORKER_WAIT)
+        except TimeoutError as error:
+            failed = error
+            break
+        try:
             return client.scatter(shared, broadcast=True, hash=False)
         except (KeyError, OSError, TimeoutError) as error:
             failed = error

@@ -13,9 +13,10 @@ import polars as pl
 
 from kifactors import _kernels, asof
 from kifactors.calendar import DatesLike, score_dates
+from kifactors.eligible import check_covered
 from kifactors.engine import Runner, month_ranges, progress_of, tasks_for
 from kifactors.errors import DataError
-from kifactors.factor import AIInfrastructureExposure, check_covered
+from kifactors.factor import AIInfrastructureExposure
 from kifactors.io import TableFolder
 from kifactors.parts import by_month, month_of
 from kifactors.schema import INPUTS, Content, Tables, fingerprints, put_together
@@ -209,25 +210,23 @@ def _score_and_write(source: Tables | TableFolder, task: tuple[Job, Sequence[dat
 
 
 def _months(source: Tables | TableFolder, job: Job, days: Sequence[date]) -> Iterator[Scores]:
-    """Yield the scores of each month of a range; of several months at a time while those are small."""
-    months = [list(days) for _, days in groupby(days, key=month_of)]
-    at_a_time = 1
-    while months:
-        dates = score_dates([day for month in months[:at_a_time] for day in month])
+    """Yield the scores of each month of a range."""
+    heights = [0]
+    for some in _some_months(days, heights):
+        dates = score_dates(some)
         frame, diagnostics = job.factor.frames(
             _within_reach(source, dates, job), dates, n_threads=job.n_threads
         )
+        heights.append(frame.height)
         scores = Scores(
             frame,
             job.factor.definition,
             inputs=job.inputs,
-            dates=dates.to_list(),
+            dates=some,
             diagnostics=diagnostics,
             history=job.history,
         )
         yield from (part for _, part in by_month(scores))
-        del months[:at_a_time]
-        at_a_time = max(1, ROWS_AT_A_TIME * at_a_time // max(1, frame.height))
 
 
 def _within_reach(source: Tables | TableFolder, dates: pl.Series, job: Job) -> Tables:
@@ -246,10 +245,27 @@ def _universe_dates(source: TableFolder, _: None) -> pl.Series | None:
 
 
 def _contents(source: TableFolder, days: Sequence[date] | None) -> dict[str, Content]:
-    """Digest all tables but the universe, or the universe on some dates, month by month."""
+    """Digest all tables but the universe, or the universe on some dates, some months at a time."""
     if days is None:
         return source.contents()
-    months = [list(month) for _, month in groupby(days, key=month_of)]
-    parts = [source.universe_content(month[0], month[-1]) for month in months]
-    found = [part for part in parts if part is not None]
-    return {"universe": put_together(found)} if found else {}
+    parts: list[Content] = []
+    heights = [0]
+    for dates in _some_months(days, heights):
+        part = source.universe_content(dates[0], dates[-1])
+        if part is not None:
+            parts.append(part)
+            heights.append(int(part.rows.sum()))
+    return {"universe": put_together(parts)} if parts else {}
+
+
+def _some_months(days: Sequence[date], heights: Sequence[int]) -> Iterator[list[date]]:
+    """Yield dates of whole months: of one, and then of as many as have few rows, by those of the months before.
+
+    heights : its last one is how many rows the months yielded last had.
+    """
+    months = [list(days) for _, days in groupby(days, key=month_of)]
+    at_a_time = 1
+    while months:
+        yield [day for month in months[:at_a_time] for day in month]
+        del months[:at_a_time]
+        at_a_time = max(1, ROWS_AT_A_TIME * at_a_time // max(1, heights[-1]))
