@@ -142,16 +142,20 @@ def test_a_task_whose_worker_dies_five_times_is_run_again(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_task_that_always_kills_is_given_up(tmp_path):
+def test_a_task_that_always_kills_is_given_up(tmp_path, monkeypatch):
+    # Fewer than by default: to start a worker again takes seconds.
+    monkeypatch.setattr("kifactors.engine._dask.RETRIES", 1)
+    monkeypatch.setattr("kifactors.engine._dask.LOSSES", 3)
     for life in range(100):
         (tmp_path / f"life-{life:03d}").touch()
     with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         cluster(2) as client,
         runner_of(client).sharing(str(tmp_path)) as crew,
-        pytest.raises(EngineError, match=r"task 4 of 5 was given up: workers died under it"),
+        pytest.raises(EngineError, match=r"(task 4 of 5|the run) was given up: workers died under it"),
     ):
         list(crew.run(tasks.dies, range(5)))
-    assert 100 - len(list(tmp_path.iterdir())) < 20
+    assert 1 < 100 - len(list(tmp_path.iterdir())) < 10
 
 
 # What cannot be run ---------------------------------------------------------------------------------------

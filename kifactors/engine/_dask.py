@@ -141,7 +141,7 @@ class _Crew:
                 except KilledWorker as error:
                     deaths[place] += 1
                     if deaths[place] > RETRIES:
-                        raise _given_up(place, len(items)) from error
+                        raise _given_up(f"task {place + 1} of {len(items)}") from error
                 except CancelledError as error:
                     _check_open(self._client)
                     # The other tasks that waited for the same come here as well.
@@ -149,7 +149,8 @@ class _Crew:
                         losses += 1
                         self._there = None
                     if losses > LOSSES:
-                        raise _given_up(place, len(items)) from error
+                        # Whose fault it was, nobody knows: all that waited lost it.
+                        raise _given_up("the run") from error
                 else:
                     losses = 0
                     # Nothing of it stays here, or on the cluster, while the others go on.
@@ -199,10 +200,9 @@ def _sent(client: "distributed.Client", shared: object) -> "distributed.Future":
     ) from failed
 
 
-def _given_up(place: int, total: int) -> EngineError:
+def _given_up(what: str) -> EngineError:
     return EngineError(
-        f"task {place + 1} of {total} was given up: workers died under it, again and again. If they had too little "
-        "memory, give them more, or ask for fewer dates at a time; the logs of the workers say more."
+        f"{what} was given up: workers died under it, again and again. If they had too little memory, give them more, or ask for fewer dates at a time; the logs of the workers say more."
     )
 
 
