@@ -202,7 +202,8 @@ def _sent(client: "distributed.Client", shared: object) -> "distributed.Future":
 
 def _given_up(what: str) -> EngineError:
     return EngineError(
-        f"{what} was given up: workers died under it, again and again. If they had too little memory, give them more, or ask for fewer dates at a time; the logs of the workers say more."
+        f"{what} was given up: workers died under it, again and again. If they had too little memory, give them more, "
+        "or ask for fewer dates at a time; the logs of the workers say more."
     )
 
 
