@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from kifactors.schema import Tables
     from kifactors.scores import Scores
     from kifactors.store import open_store, update_store
+    from kifactors.udf import arrow_udf
     from kifactors.versions import show_versions
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "KifactorsError",
     "Scores",
     "Tables",
+    "arrow_udf",
     "asof",
     "calendar",
     "cross_section",
@@ -89,6 +91,7 @@ _ROOM_OF = {
     "FactorDefinition": "definition",
     "Scores": "scores",
     "Tables": "schema",
+    "arrow_udf": "udf",
     "evaluate": "evaluation",
     "ingest_sec": "ingest",
     "load_bundled": "bundle",

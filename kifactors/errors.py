@@ -5,6 +5,7 @@ __all__ = [
     "DataError",
     "DateError",
     "DefinitionError",
+    "EngineError",
     "InfeasibleError",
     "KifactorsError",
     "MissingColumnError",
@@ -44,6 +45,10 @@ class DateError(KifactorsError, ValueError):
 
 class DefinitionError(KifactorsError, ValueError):
     """A factor definition has an unknown key or a value outside its range."""
+
+
+class EngineError(KifactorsError, RuntimeError):
+    """Tasks cannot run where they were sent: no such engine, workers that are gone or of other versions."""
 
 
 class MissingExtraError(KifactorsError, ImportError):

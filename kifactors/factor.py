@@ -1,6 +1,8 @@
 """`AIInfrastructureExposure`: wires the rooms from dated tables to `Scores`; does no arithmetic of its own."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -9,12 +11,17 @@ from kifactors.calendar import DatesLike, score_dates
 from kifactors.composite import combine
 from kifactors.continuation import known_past, later_dates
 from kifactors.definition import FactorDefinition
-from kifactors.errors import DataError, DateError
+from kifactors.eligible import check_covered, live_panel
+from kifactors.engine import Runner, month_ranges, progress_of, runner_of, tasks_for
+from kifactors.errors import DataError
 from kifactors.labels import with_tickers
-from kifactors.panel import attach, extended
+from kifactors.panel import attach
 from kifactors.pillars import capex_intensity, economic_exposure, index_membership, supplier_ties
 from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
+
+if TYPE_CHECKING:
+    import distributed
 
 __all__ = ["AIInfrastructureExposure"]
 
@@ -57,6 +64,7 @@ class AIInfrastructureExposure:
         tables: Tables,
         dates: DatesLike,
         *,
+        engine: "distributed.Client | str | None" = None,
         n_threads: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Scores:
@@ -69,9 +77,14 @@ class AIInfrastructureExposure:
             unexpired row in any table (as supplier, not as customer) or a live index membership.
         dates : iterable of date or ISO text, or polars.Series
             Strictly ascending. A date before any data gives no rows.
+        engine : "threads", "processes", distributed.Client or the address of a Dask scheduler, optional
+            Where ranges of dates are computed; default here, on threads. Results do not depend on it, bit for bit.
+            ``"processes"`` starts one for each usable core, or as many as KIFACTORS_NUM_THREADS says; a Dask
+            cluster (extra ``cluster``) runs what lost workers left again. Every worker holds `tables`, and all rows
+            come back here: more than fit into memory belong in a store, see `kifactors.store.ScoreStore.compute`.
         n_threads : int, optional
-            Threads of the kernels; default the usable cores, or KIFACTORS_NUM_THREADS. Results do not depend
-            on it.
+            Threads of the kernels; default the usable cores, or KIFACTORS_NUM_THREADS; in other processes 1. Results
+            do not depend on it.
         progress : callable, optional
             Called with (dates done, dates in all).
 
@@ -85,6 +98,10 @@ class AIInfrastructureExposure:
             Dates are empty, unsorted or not dates, or the universe has no rows on one of them.
         DataError
             `tables` is not a `Tables`; money in two currencies meets without a rate.
+        EngineError
+            There is no such engine, the client is closed, workers have other versions or died again and again.
+        MissingExtraError
+            `engine` is an address and distributed is not installed.
 
         Notes
         -----
@@ -103,10 +120,46 @@ class AIInfrastructureExposure:
         """
         _check_tables(tables)
         wanted = score_dates(dates)
-        _check_universe(tables.universe, wanted)
+        runner = runner_of(engine, n_threads=n_threads)
+        if tables.universe is not None:
+            check_covered(tables.universe["date"], wanted)
         with _kernels.using_threads(n_threads):
-            frame, diagnostics = self._scored(tables, wanted, n_threads, progress)
+            if runner.is_local:
+                frame, diagnostics = self.frames(tables, wanted, n_threads=n_threads, progress=progress)
+            else:
+                frame, diagnostics = self._frames_by(runner, tables, wanted, n_threads or 1, progress)
             return self._scores(frame, diagnostics, wanted, tables)
+
+    def frames(
+        self,
+        tables: Tables,
+        dates: pl.Series,
+        *,
+        n_threads: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Score dates without provenance: what tasks do with their part of the dates.
+
+        Parameters
+        ----------
+        tables : Tables
+            As for `compute`; of the universe, rows of other dates may be left out.
+        dates : polars.Series
+            What `kifactors.calendar.score_dates` returned.
+        n_threads, progress
+            As for `compute`.
+
+        Returns
+        -------
+        scores, diagnostics : polars.DataFrame
+            The same bits that `compute` has for these dates, whatever dates are computed with them.
+        """
+        encoded, total = tables.encoded(), progress_of(progress, len(dates))
+        parts = []
+        for block in _blocks(encoded, dates):
+            parts.append(self._block(encoded, block, n_threads))
+            total(len(block))
+        return _stacked(parts)
 
     def update(
         self,
@@ -191,9 +244,10 @@ class AIInfrastructureExposure:
         wanted = later_dates(scores, new_dates)
         with _kernels.using_threads(n_threads):
             past = known_past(scores, self.definition, tables)
-            _check_universe(tables.universe, wanted)
+            if tables.universe is not None:
+                check_covered(tables.universe["date"], wanted)
             reached = asof.within_reach(tables, wanted, time=self.definition.time)
-            frame, diagnostics = self._scored(reached, wanted, n_threads, progress)
+            frame, diagnostics = self.frames(reached, wanted, n_threads=n_threads, progress=progress)
             earlier = scores.to_polars()
             if scores.history is not None and not past.same_names(scores.history):
                 earlier = _scores_columns(with_tickers(earlier.drop("ticker"), tables.assets))
@@ -204,22 +258,22 @@ class AIInfrastructureExposure:
                 tables,
             )
 
-    def _scored(
+    def _frames_by(
         self,
+        runner: Runner,
         tables: Tables,
         dates: pl.Series,
-        n_threads: int | None,
+        n_threads: int,
         progress: Callable[[int, int], None] | None,
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        frames, diagnostics = [], []
-        encoded = tables.encoded()
-        for block in _blocks(encoded, dates):
-            frame, found = self._block(encoded, block, n_threads)
-            frames.append(frame)
-            diagnostics.append(found)
-            if progress is not None:
-                progress(sum(part.height for part in diagnostics), len(dates))
-        return pl.concat(frames), pl.concat(diagnostics)
+        done = progress_of(progress, len(dates))
+        parts = {}
+        with runner.sharing(tables) as crew:
+            ranges = month_ranges(dates.to_list(), tasks_for(runner.workers))
+            for place, part in crew.run(_of_range, [(self, days, n_threads) for days in ranges]):
+                parts[place] = part
+                done(len(ranges[place]))
+        return _stacked([parts[place] for place in range(len(ranges))])
 
     def _scores(
         self, frame: pl.DataFrame, diagnostics: pl.DataFrame, dates: pl.Series, tables: Tables
@@ -237,7 +291,7 @@ class AIInfrastructureExposure:
         self, tables: Tables, dates: pl.Series, n_threads: int | None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         definition = self.definition
-        live = _live(tables, dates, definition)
+        live = live_panel(tables, dates, definition)
         capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
         earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
         panel = attach(live, capex.drop("theta"), earned.descriptors)
@@ -251,6 +305,20 @@ class AIInfrastructureExposure:
         return frame, _diagnostics(dates, frame, earned.convergence, combined.reasons)
 
 
+def _of_range(
+    tables: Tables, task: tuple[AIInfrastructureExposure, list[date], int]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Score one range of dates, on a worker."""
+    factor, days, n_threads = task
+    with _kernels.using_threads(n_threads):
+        return factor.frames(tables, score_dates(days), n_threads=n_threads)
+
+
+def _stacked(parts: list[tuple[pl.DataFrame, pl.DataFrame]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    frames, diagnostics = zip(*parts, strict=True)
+    return pl.concat(frames), pl.concat(diagnostics)
+
+
 def _check_tables(tables: Tables) -> None:
     if not isinstance(tables, Tables):
         raise DataError(f"tables is a {type(tables).__name__}; expected kf.Tables(fundamentals=..., ...).")
@@ -258,38 +326,6 @@ def _check_tables(tables: Tables) -> None:
 
 def _scores_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SCORES.polars.items())
-
-
-def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
-    """Every asset with data, and every asset of the universe, on each date; `eligible` marks the scored."""
-    seen = asof.live_assets(tables, dates, time=definition.time)
-    if tables.universe is None:
-        return seen.with_columns(eligible=pl.lit(value=True))
-    universe = _on_dates(tables.universe, dates)
-    panel = extended(universe.with_columns(eligible=pl.lit(value=True)), seen)
-    return panel.with_columns(pl.col("eligible").fill_null(value=False))
-
-
-def _on_dates(universe: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
-    """Return the rows of a sorted universe on these dates."""
-    known, wanted = (days.cast(pl.Int32).to_numpy() for days in (universe["date"], dates))
-    low, high = known.searchsorted([wanted[0], wanted[-1] + 1])
-    rows = universe.slice(low, high - low)
-    return rows if len(dates) == 1 else rows.filter(pl.col("date").is_in(dates.implode()))
-
-
-def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:
-    if universe is None:
-        return
-    known, wanted = (days.cast(pl.Int32).to_numpy() for days in (universe["date"], dates))
-    at = known.searchsorted(wanted)
-    missing = ((wanted > known[0]) & (known.take(at, mode="clip") != wanted)).nonzero()[0]
-    if missing.size:
-        first = int(missing[0])
-        raise DateError(
-            f"universe has no rows on {dates[first]} ({missing.size} such date(s)); its last date before is "
-            f"{universe['date'][int(at[first]) - 1]}. Ask for dates of the universe, or give it rows on the score dates."
-        )
 
 
 def _blocks(encoded: Tables, dates: pl.Series) -> Iterator[pl.Series]:

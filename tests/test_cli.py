@@ -151,6 +151,41 @@ def test_a_folder_is_scored_on_the_dates_asked_for(tmp_path, folder, options, ex
     assert known["date"].to_list() == [day for day in expected if day > date(2023, 11, 1)]
 
 
+@pytest.mark.slow
+def test_an_engine_gives_the_same_file(tmp_path, folder):
+    for name in ("threads", "processes"):
+        run(
+            tmp_path,
+            "score",
+            "--data",
+            folder,
+            "--out",
+            f"{name}.parquet",
+            "--from",
+            "2023-01-31",
+            "--engine",
+            name,
+        )
+    assert (tmp_path / "threads.parquet").read_bytes() == (tmp_path / "processes.parquet").read_bytes()
+
+
+def test_an_unknown_engine_is_named(tmp_path, folder):
+    done = run(
+        tmp_path,
+        "score",
+        "--data",
+        folder,
+        "--out",
+        "s.parquet",
+        "--from",
+        "2023-01-31",
+        "--engine",
+        "ray",
+        code=1,
+    )
+    assert "engine is 'ray'; expected" in done.stderr
+
+
 def test_the_bundled_data_is_scored(tmp_path):
     run(tmp_path, "score", "--out", "scores.parquet", "--from", "2024-06-01", "--to", "2024-06-30")
     got = kf.read_scores(tmp_path / "scores.parquet")

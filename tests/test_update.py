@@ -144,6 +144,17 @@ def test_what_is_out_of_reach_does_not_matter(seed, cut, days):
     assert_same(factor.update(made, kf.Tables(**frames), DATES[cut:]), compute(frames, DATES, factor))
 
 
+@pytest.mark.parametrize("universe", [True, False])
+def test_a_date_alone_has_the_same_bits(universe):
+    """Of this world one date has a single company that spends; polars divides one row in another way than several."""
+    frames = world(3, universe=universe, labelled=False)
+    tables, full = kf.Tables(**frames), compute(frames, DATES)
+    for day in DATES:
+        alone, expected = FACTOR.compute(tables, [day]), full.at(day)
+        assert_frame_equal(alone.to_polars(), expected.to_polars(), check_exact=True)
+        assert_frame_equal(alone.diagnostics, expected.diagnostics, check_exact=True)
+
+
 @FEW
 @given(seeds, CUTS)
 def test_nothing_is_changed_in_place(seed, cut):

@@ -4,7 +4,7 @@ Every function answers with what each date could have known; nothing else reads 
 """
 
 from kifactors.asof._fundamentals import trailing_on, trailing_twelve_months
-from kifactors.asof._history import History, known_history
+from kifactors.asof._history import History, history_of, known_history
 from kifactors.asof._latest import latest
 from kifactors.asof._reach import within_reach
 from kifactors.asof._relations import (
@@ -29,6 +29,7 @@ __all__ = [
     "capex_guidance",
     "covered_suppliers",
     "fx_rates",
+    "history_of",
     "index_membership",
     "known_history",
     "last_known",

@@ -10,7 +10,7 @@ import numpy as np
 from kifactors.definition import Time
 from kifactors.schema import INPUTS, Content, Tables
 
-__all__ = ["History", "known_history"]
+__all__ = ["History", "history_of", "known_history"]
 
 # Their rows are dated by the day they hold, not by the day they appeared.
 WITHOUT_LAG = ("universe", "assets")
@@ -104,7 +104,11 @@ def known_history(tables: Tables, until: date, *, time: Time) -> History:
     >>> rows(date(2023, 12, 31)), rows(date(2024, 1, 1))
     ({2023: 1}, {2023: 1, 2024: 1})
     """
-    contents = tables.contents()
+    return history_of(tables.contents(), until, time=time)
+
+
+def history_of(contents: Mapping[str, Content], until: date, *, time: Time) -> History:
+    """Return the same from digests of tables that nobody holds as a whole."""
     day = (until - date(1970, 1, 1)).days
     return History(
         until,

@@ -105,6 +105,12 @@ def score(
     definition: Annotated[
         Path | None, typer.Option(help="TOML file; absent: the default definition.")
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="processes, or the address of a Dask scheduler like tcp://host:8786; absent: threads."
+        ),
+    ] = None,
 ) -> None:
     """Score a folder of input tables and write one Parquet file."""
     first, last = given_date(start), given_date(end)
@@ -112,7 +118,7 @@ def score(
     tables = load_bundled() if data is None else read_tables(data)
     assert first is not None  # noqa: S101  (the option is required)
     dates = score_dates(tables, every, first, last)
-    scores = _compute(tables, dates, factor)
+    scores = _compute(tables, dates, factor, engine)
     write_scores(scores, out_file)
     known = scores.to_polars()["exposure"].count()
     messages.print(
@@ -183,9 +189,12 @@ def score_dates(tables: Tables, every: Every | None, first: date, last: date | N
     return dates
 
 
-def _compute(tables: Tables, dates: list[date], definition: FactorDefinition) -> Scores:
+def _compute(
+    tables: Tables, dates: list[date], definition: FactorDefinition, engine: str | None = None
+) -> Scores:
     with progress() as report:
-        return AIInfrastructureExposure(definition).compute(tables, dates, progress=report)
+        factor = AIInfrastructureExposure(definition)
+        return factor.compute(tables, dates, engine=engine, progress=report)
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from kifactors.io._adbc_scores import read_scores_adbc, write_scores_adbc
 from kifactors.io._adbc_tables import read_tables_adbc
+from kifactors.io._folder import TableFolder
 from kifactors.io._frames import write_frame
 from kifactors.io._parquet import write_groups
 from kifactors.io._scores import read_scores, write_scores
 from kifactors.io._tables import read_tables, table_files
 
 __all__ = [
+    "TableFolder",
     "read_scores",
     "read_scores_adbc",
     "read_tables",

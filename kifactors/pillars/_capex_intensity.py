@@ -95,7 +95,8 @@ def capex_intensity(
     panel = _with_pool_share(panel, tables.fx, definition)
     panel = _with_guidance_in_currency(panel, tables.fx, definition)
     now, *past = (_intensity(suffix, definition) for suffix in ("", "_1y", "_2y", "_3y"))
-    usual = (past[0] + past[1] + past[2]) / 3
+    # Not divided by 3: polars divides one row, and multiplies several by the reciprocal, which are other bits.
+    usual = (past[0] + past[1] + past[2]) * (1.0 / 3.0)
     change = (now / usual).log()
     # The rounding of an unchanged ratio is no change; a universe of such companies would be scaled by it.
     change = pl.when(change.abs() > ROUNDING).then(change).otherwise(0.0)

@@ -2,7 +2,7 @@
 
 from kifactors.schema._arrow import as_requested, from_stream, to_arrow
 from kifactors.schema._coerce import coerce, declared
-from kifactors.schema._content import Content, content
+from kifactors.schema._content import Content, content, fingerprints, put_together
 from kifactors.schema._declared import Column, Rule, TableSchema
 from kifactors.schema._given import ArrowStream, Given, TableLike, read_file, read_given
 from kifactors.schema._inputs import FLOW_METRICS, INPUTS, SCOPES, STOCK_METRICS
@@ -32,7 +32,9 @@ __all__ = [
     "coerce",
     "content",
     "declared",
+    "fingerprints",
     "from_stream",
+    "put_together",
     "read_file",
     "read_given",
     "to_arrow",

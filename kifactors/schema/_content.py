@@ -1,6 +1,7 @@
 """What a table says, by the day it was known: digests that tell whether two tables say the same up to a day."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from kifactors import _kernels
 from kifactors.schema._declared import TableSchema
 
-__all__ = ["Content", "content"]
+__all__ = ["Content", "content", "fingerprints", "put_together"]
 
 Days = NDArray[np.int32]
 
@@ -53,6 +54,30 @@ class Content:
         total = int(self.digests.sum()) + int(self.endings.sum())
         text = f"{','.join(self.columns)};{self.rows.sum()};{total % 2**64}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def put_together(parts: Sequence[Content]) -> Content:
+    """Return the digests of a table from those of its parts, which hold rows of different days.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> days = {"date": [date(2024, 1, 2), date(2024, 1, 3)], "currency": ["EUR"] * 2, "usd_per_unit": [1.1, 1.2]}
+    >>> fx = kf.schema.validate("fx", days)
+    >>> parts = [kf.schema.content(kf.schema.INPUTS["fx"], fx[row]) for row in (0, 1)]
+    >>> kf.schema.put_together(parts).fingerprint() == kf.schema.content(kf.schema.INPUTS["fx"], fx).fingerprint()
+    True
+    """
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("days", "rows", "digests", "ended_known", "ended_on", "endings")
+    }
+    return Content(columns=parts[0].columns, **arrays)
+
+
+def fingerprints(contents: Mapping[str, Content]) -> dict[str, str]:
+    """Return a stable digest of everything in each table that can change a score; names and sources cannot."""
+    return {name: said.fingerprint() for name, said in contents.items() if name != "assets"}
 
 
 def content(schema: TableSchema, frame: pl.DataFrame) -> Content:

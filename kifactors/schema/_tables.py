@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from kifactors import __version__
 from kifactors.errors import DataError
 from kifactors.schema._arrow import to_arrow, with_fields
-from kifactors.schema._content import Content, content
+from kifactors.schema._content import Content, content, fingerprints
 from kifactors.schema._given import Given, TableLike, read_given
 from kifactors.schema._inputs import INPUTS
 from kifactors.schema._validate import validate
@@ -143,7 +144,7 @@ class Tables:
         raise AttributeError(f"Tables is immutable; use tables.replace({name}=None).")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self._given(),)
+        return _unpickled, (dict(self), self._fields, __version__)
 
     def __iter__(self) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield name and frame of each table that is there."""
@@ -240,8 +241,19 @@ class Tables:
 
     def fingerprints(self) -> dict[str, str]:
         """Return a stable digest of everything in each table that can change a score; names and sources cannot."""
-        return {name: said.fingerprint() for name, said in self.contents().items() if name != "assets"}
+        return fingerprints(self.contents())
 
 
 def _rebuild(given: Mapping[str, TableLike | Given | None]) -> Tables:
     return Tables(**given)  # type: ignore[arg-type]
+
+
+def _unpickled(
+    frames: dict[str, pl.DataFrame], fields: Mapping[str, Mapping[str, Any]], release: str
+) -> Tables:
+    if release != __version__:
+        # Another release may have other rules.
+        return _rebuild({name: Given(frame, fields=fields.get(name, {})) for name, frame in frames.items()})
+    tables = Tables.unchecked(frames)
+    tables._fill(frames, fields)  # noqa: SLF001
+    return tables

@@ -146,6 +146,27 @@ class Folder:
             ) from error
         return file
 
+    def check_seen(self, files: Sequence[DataFile]) -> None:
+        """Refuse files that others wrote and that are not here, as long as they say they are.
+
+        Raises
+        ------
+        DataError
+            One is not.
+        """
+        import pyarrow as pa
+
+        try:
+            found = self._files.get_file_info([file.path for file in files])
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"the store {self.uri} cannot be read: {error}.") from error
+        for file, there in zip(files, found, strict=True):
+            if there.size != file.size:
+                raise DataError(
+                    f"a worker wrote {file.path}, and it is not in the store {self.uri} as this process sees it. Put the "
+                    "store into a folder that all machines share at the same place, or into an object store."
+                )
+
     def remove(self, files: Sequence[DataFile]) -> None:
         """Remove files that no version of the table has; one that stays is found by vacuum."""
         for file in files:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -15,7 +16,7 @@ from kifactors.scores import Scores
 from kifactors.store._files import MOST_ROWS, DataFile, Folder
 from kifactors.store._log import Change, Snapshot
 
-__all__ = ["append", "compact", "replace"]
+__all__ = ["append", "compact", "held_files", "of_dates_written", "of_month", "replace", "written"]
 
 SHOWN = 3
 
@@ -39,33 +40,73 @@ def append(
     touched: list[DataFile] = []
     changed: list[date] = []
     # Every date is compared before anything is written.
-    months = [(part, _held(snapshot, folder, month, part)) for month, part in by_month(scores)]
-    for part, held in months:
-        differing = sorted(day for _, stored in held for day in _differing(stored, part))
-        changed += differing
-        same = {day for _, stored in held for day in stored.dates} - set(differing)
-        news = set(part.dates) - same
-        if not news:
-            continue
-        rewritten = [(file, stored) for file, stored in held if set(stored.dates) & set(differing)]
-        touched += [file for file, _ in rewritten]
-        kept = _without(differing, (stored for _, stored in rewritten))
-        fresh.append(together([of_dates(part, news), *kept]))
+    stored: list[Scores] = []
+    for month, part in by_month(scores):
+        held = held_files(snapshot.files, month, part.dates[0], part.dates[-1])
+        new = of_month(held, folder, part, restate=True)
+        stored += new.stored
+        changed += new.restated
+        if new.scores is not None:
+            fresh.append(new.scores)
+            touched += new.replaced
     if changed and not restate:
-        raise ConflictError(_conflict(changed, [stored for _, held in months for _, stored in held], scores))
+        raise ConflictError(_conflict(changed, stored, scores))
     if not fresh:
         return None
     return Change(
         operation="restate" if changed else "append",
-        add=_written(folder, fresh),
+        add=written(folder, fresh),
         remove=tuple(touched),
         months=frozenset(month_of(day) for day in scores.dates),
         notes={
-            **_of_dates([day for part in fresh for day in part.dates if day in set(scores.dates)]),
+            **of_dates_written([day for part in fresh for day in part.dates if day in set(scores.dates)]),
             **({"restated": ", ".join(map(str, changed))} if changed else {}),
             **notes,
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NewOfMonth:
+    """What is to be written of the scores of a month.
+
+    scores : the dates that are not there, or there with other rows and restated; None: there is nothing to write.
+    replaced : files that go.
+    restated : dates that were there with other rows.
+    stored : what is there.
+    """
+
+    scores: Scores | None
+    replaced: Sequence[DataFile] = ()
+    restated: Sequence[date] = ()
+    stored: Sequence[Scores] = ()
+
+
+def held_files(files: Iterable[DataFile], month: str, first: date, last: date) -> list[DataFile]:
+    """Return the files of a month that can have dates from `first` to `last`."""
+    return [file for file in files if file.month == month and file.has_any(first, last)]
+
+
+def of_month(held: Sequence[DataFile], folder: Folder, part: Scores, *, restate: bool = False) -> NewOfMonth:
+    """Compare the scores of a month with the files that can have its dates.
+
+    Raises
+    ------
+    ConflictError
+        A date is there with other rows, and `restate` is false.
+    """
+    stored = {file: folder.scores(file) for file in held}
+    differing = sorted(day for scores in stored.values() for day in _differing(scores, part))
+    if differing and not restate:
+        raise ConflictError(_conflict(differing, list(stored.values()), part))
+    same = {day for scores in stored.values() for day in scores.dates} - set(differing)
+    news = {day for day in part.dates if day not in same}
+    if not news:
+        return NewOfMonth(None, stored=tuple(stored.values()))
+    replaced = [file for file, scores in stored.items() if set(scores.dates) & set(differing)]
+    rest = _without(differing, (stored[file] for file in replaced))
+    new = together([of_dates(part, news), *rest])
+    return NewOfMonth(new, replaced, differing, tuple(stored.values()))
 
 
 def replace(
@@ -87,7 +128,7 @@ def replace(
     months = {file.month for file in touched} | {month_of(part.dates[0]) for part in parts}
     return Change(
         operation="replace",
-        add=_written(folder, parts),
+        add=written(folder, parts),
         remove=tuple(touched),
         months=frozenset(months),
         notes={"first_date": str(first), "last_date": str(last), **notes},
@@ -104,21 +145,12 @@ def compact(snapshot: Snapshot, folder: Folder, month: str) -> Change | None:
         return None
     return Change(
         operation="compact",
-        add=_written(folder, [scores]),
+        add=written(folder, [scores]),
         remove=tuple(files),
         months=frozenset([month]),
         moves_only=True,
-        notes=_of_dates(scores.dates),
+        notes=of_dates_written(scores.dates),
     )
-
-
-def _held(snapshot: Snapshot, folder: Folder, month: str, part: Scores) -> list[tuple[DataFile, Scores]]:
-    """Return the files that can have a date of a month's scores, and what is in them."""
-    return [
-        (file, folder.scores(file))
-        for file in snapshot.files
-        if file.month == month and file.has_any(part.dates[0], part.dates[-1])
-    ]
 
 
 def _without(dates: Collection[date], parts: Iterable[Scores]) -> Iterator[Scores]:
@@ -169,8 +201,8 @@ def _first_difference(row: dict[str, Any]) -> str:
     )
 
 
-def _written(folder: Folder, parts: Sequence[Scores]) -> tuple[DataFile, ...]:
-    """Write the files; all of them, or none stays."""
+def written(folder: Folder, parts: Sequence[Scores]) -> tuple[DataFile, ...]:
+    """Write the files of months; all of them, or none stays."""
     pieces = [piece for part in parts for piece in _pieces(part)]
     if len(pieces) == 1:
         return (folder.write(pieces[0]),)
@@ -206,5 +238,6 @@ def _by_month(files: Sequence[DataFile]) -> Iterator[tuple[str, list[DataFile]]]
         yield month, [file for file in files if file.month == month]
 
 
-def _of_dates(dates: Collection[date]) -> dict[str, str]:
+def of_dates_written(dates: Collection[date]) -> dict[str, str]:
+    """Return what `ScoreStore.versions` says of dates that were written."""
     return {"first_date": str(min(dates)), "last_date": str(max(dates)), "dates": str(len(dates))}

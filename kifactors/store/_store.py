@@ -7,16 +7,19 @@ from datetime import UTC, date, datetime
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from kifactors.calendar import parse_date
+from kifactors.calendar import DatesLike, parse_date
 from kifactors.definition import FactorDefinition
+from kifactors.engine import runner_of
 from kifactors.errors import ConflictError, DataError, DateError, StaleScoresError
-from kifactors.schema import SCORES
+from kifactors.factor import AIInfrastructureExposure
+from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
 from kifactors.store import _plan
+from kifactors.store._compute import Computation
 from kifactors.store._diff import difference
 from kifactors.store._files import DataFile, Folder
 from kifactors.store._log import (
@@ -28,6 +31,9 @@ from kifactors.store._log import (
     UncertainCommitError,
 )
 from kifactors.store._read import Wanted, computed_dates, read_frame, read_scores
+
+if TYPE_CHECKING:
+    import distributed
 
 __all__ = ["ScoreStore", "open_store"]
 
@@ -204,8 +210,85 @@ class ScoreStore:
         notes = {"reason": reason} if reason else {}
         return self._change(
             lambda snapshot: _plan.append(snapshot, self._folder, scores, restate=restate, notes=notes),
-            scores,
+            scores.definition,
         )
+
+    def compute(
+        self,
+        factor: AIInfrastructureExposure,
+        tables: Tables | str | PathLike[str],
+        dates: DatesLike,
+        *,
+        engine: "distributed.Client | str | None" = None,
+        n_threads: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Compute scores and append them, in one commit, without ever holding them all.
+
+        The same as ``store.append(factor.compute(tables, dates))``, file by file, for any number of dates and assets:
+        every task scores some months, one after the other, and writes their files itself.
+
+        Parameters
+        ----------
+        factor : AIInfrastructureExposure
+            Of the definition of the store; of a new store, the one it will have.
+        tables : Tables or path
+            Tables are sent to every worker once. A path names a folder for `kifactors.read_tables` which all workers
+            see: each reads it itself, and of a universe in a Parquet file sorted by date only the dates it works on.
+        dates : iterable of date or ISO text, or polars.Series
+            As for `compute` of the factor. Dates that are there already are computed and compared, not written again;
+            to leave them out, do not ask for them (`dates`).
+        engine : "threads", "processes", distributed.Client or the address of a Dask scheduler, optional
+            Where tasks run; default here, one after the other. Other workers must see the folder of the store, or it
+            lies in an object store.
+        n_threads : int, optional
+            Threads of a task; default the usable cores here, and 1 in other processes.
+        progress : callable, optional
+            Called with (dates done, dates in all).
+
+        Returns
+        -------
+        int
+            The version that has the scores: a new one, or the latest one if there was nothing to add.
+
+        Raises
+        ------
+        ConflictError
+            A date is there with other rows.
+        StaleScoresError
+            The store is of another definition.
+        DataError, DateError, EngineError, MissingExtraError
+            As for `compute` of the factor and `append`. Nothing was changed.
+
+        Notes
+        -----
+        A task that is run twice, because its worker was lost, writes files of other names; what only the lost one knew
+        of belongs to no version, and `vacuum` removes it. Of files that it knows nothing is left here after an error.
+
+        Memory of a task: what `compute` of the factor says for 750,000 rows, and the scores of one month at least.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> factor, tables = kf.AIInfrastructureExposure(), kf.load_bundled()
+        >>> store = kf.open_store(tempfile.mkdtemp() + "/scores")
+        >>> store.compute(factor, tables, kf.month_ends("2026-08", "2026-10"))
+        1
+        >>> store.append(factor.compute(tables, kf.month_ends("2026-09", "2026-10")))  # nothing is new
+        1
+        """
+        computation = Computation(
+            self.uri,
+            self._folder.storage_options,
+            factor,
+            tables,
+            dates,
+            runner=runner_of(engine, n_threads=n_threads),
+            n_threads=n_threads,
+            progress=progress,
+        )
+        with computation:
+            return self._change(computation.plan, computation.definition, keep=True)
 
     def replace(self, scores: Scores | None, start: Day, end: Day, *, reason: str) -> int:
         """Leave these scores, and no others, on the dates from `start` to `end`; in one commit.
@@ -245,7 +328,7 @@ class ScoreStore:
                 )
         return self._change(
             lambda snapshot: _plan.replace(snapshot, self._folder, scores, first, last, {"reason": reason}),
-            scores,
+            None if scores is None else scores.definition,
         )
 
     def read(
@@ -488,20 +571,29 @@ class ScoreStore:
                 "damaged. Copy it from a backup."
             )
 
-    def _change(self, plan: Callable[[Snapshot], Change | None], scores: Scores | None = None) -> int:
-        """Plan and commit until no other writer comes in between."""
+    def _change(
+        self,
+        plan: Callable[[Snapshot], Change | None],
+        definition: FactorDefinition | None = None,
+        *,
+        keep: bool = False,
+    ) -> int:
+        """Plan and commit until no other writer comes in between.
+
+        keep : the files of a plan stay when another writer was first; the next plan has them, or removes them.
+        """
         wait = FIRST_WAIT
         for _ in range(TRIES):
-            snapshot = self._opened(scores)
-            if scores is not None:
-                _check_definition(snapshot, scores, self.uri)
+            snapshot = self._opened(definition)
+            if definition is not None:
+                _check_definition(snapshot, definition, self.uri)
             try:
-                if scores is not None and self._evolved(snapshot):
+                if definition is not None and self._evolved(snapshot):
                     continue
                 change = plan(snapshot)
                 if change is None:
                     return snapshot.version
-                return self._committed(snapshot, change)
+                return self._committed(snapshot, change, keep=keep)
             except LostRaceError:
                 time.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311  (writers must not wait alike)
                 wait = min(2.0 * wait, LONGEST_WAIT)
@@ -510,24 +602,25 @@ class ScoreStore:
             "let one job write a month at a time."
         )
 
-    def _opened(self, scores: Scores | None) -> Snapshot:
+    def _opened(self, definition: FactorDefinition | None) -> Snapshot:
         """Open the latest version; the first scores make the store."""
         try:
             return self._log.open()
         except NoStoreError:
-            if scores is None:
+            if definition is None:
                 raise
-        self._log.create(scores.definition)
+        self._log.create(definition)
         return self._log.open()
 
-    def _committed(self, snapshot: Snapshot, change: Change) -> int:
+    def _committed(self, snapshot: Snapshot, change: Change, *, keep: bool) -> int:
         try:
             return self._log.commit(snapshot, change)
         except UncertainCommitError:
             raise
-        except (LostRaceError, DataError):
+        except (LostRaceError, DataError) as error:
             # Only where it is known that nothing was committed: an interrupt can come when it was.
-            self._folder.remove(change.add)
+            if not (keep and isinstance(error, LostRaceError)):
+                self._folder.remove(change.add)
             raise
 
     def _evolved(self, snapshot: Snapshot) -> bool:
@@ -565,8 +658,8 @@ def _checked(scores: Scores) -> Scores:
     return scores
 
 
-def _check_definition(snapshot: Snapshot, scores: Scores, uri: str) -> None:
-    changes = snapshot.definition.changes_to(scores.definition)
+def _check_definition(snapshot: Snapshot, definition: FactorDefinition, uri: str) -> None:
+    changes = snapshot.definition.changes_to(definition)
     if changes:
         raise StaleScoresError(
             f"the store {uri} is of another definition than these scores: {', '.join(changes)}. Two definitions never "
