@@ -16,7 +16,7 @@ from kifactors.pillars import capex_intensity, economic_exposure, index_membersh
 from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
 
-__all__ = ["AIInfrastructureExposure"]
+__all__ = ["AIInfrastructureExposure", "check_universe", "live_panel"]
 
 # Dates are worked on in blocks of about this many rows, which bounds the memory above inputs and output.
 BLOCK_ROWS = 750_000
@@ -103,7 +103,7 @@ class AIInfrastructureExposure:
         """
         _check_tables(tables)
         wanted = score_dates(dates)
-        _check_universe(tables.universe, wanted)
+        check_universe(tables.universe, wanted)
         with _kernels.using_threads(n_threads):
             frame, diagnostics = self._scored(tables, wanted, n_threads, progress)
             return self._scores(frame, diagnostics, wanted, tables)
@@ -191,7 +191,7 @@ class AIInfrastructureExposure:
         wanted = later_dates(scores, new_dates)
         with _kernels.using_threads(n_threads):
             past = known_past(scores, self.definition, tables)
-            _check_universe(tables.universe, wanted)
+            check_universe(tables.universe, wanted)
             reached = asof.within_reach(tables, wanted, time=self.definition.time)
             frame, diagnostics = self._scored(reached, wanted, n_threads, progress)
             earlier = scores.to_polars()
@@ -237,7 +237,7 @@ class AIInfrastructureExposure:
         self, tables: Tables, dates: pl.Series, n_threads: int | None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         definition = self.definition
-        live = _live(tables, dates, definition)
+        live = live_panel(tables, dates, definition)
         capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
         earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
         panel = attach(live, capex.drop("theta"), earned.descriptors)
@@ -260,7 +260,7 @@ def _scores_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in SCORES.polars.items())
 
 
-def _live(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
+def live_panel(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
     """Every asset with data, and every asset of the universe, on each date; `eligible` marks the scored."""
     seen = asof.live_assets(tables, dates, time=definition.time)
     if tables.universe is None:
@@ -278,7 +278,8 @@ def _on_dates(universe: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
     return rows if len(dates) == 1 else rows.filter(pl.col("date").is_in(dates.implode()))
 
 
-def _check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:
+def check_universe(universe: pl.DataFrame | None, dates: pl.Series) -> None:
+    """Refuse dates on which a universe has no rows, unless all of it is later."""
     if universe is None:
         return
     known, wanted = (days.cast(pl.Int32).to_numpy() for days in (universe["date"], dates))
