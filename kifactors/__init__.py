@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         evaluation,
         graph,
         index_rules,
+        network,
         pillars,
         portfolio,
+        scenarios,
         schema,
         sources,
         store,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
     from kifactors.io import read_scores, read_tables, write_scores
+    from kifactors.scenarios import scenario, sensitivity
     from kifactors.schema import Tables
     from kifactors.scores import Scores
     from kifactors.store import open_store, update_store
@@ -56,13 +59,17 @@ __all__ = [
     "ingest_sec",
     "load_bundled",
     "month_ends",
+    "network",
     "open_store",
     "pillars",
     "portfolio",
     "read_scores",
     "read_tables",
+    "scenario",
+    "scenarios",
     "schema",
     "screen",
+    "sensitivity",
     "show_versions",
     "sources",
     "store",
@@ -86,6 +93,8 @@ _ROOM_OF = {
     "open_store": "store",
     "read_scores": "io",
     "read_tables": "io",
+    "scenario": "scenarios",
+    "sensitivity": "scenarios",
     "show_versions": "versions",
     "update_store": "store",
     "write_scores": "io",
