@@ -172,16 +172,15 @@ def _shares(ax: "Axes", edges: pl.DataFrame, curves: list[Any], boxes: list[Any]
     """Write the share of revenue on each tie where there is room; what finds none is left out."""
     figure: Any = ax.get_figure()
     figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    taken = [box.get_bbox_patch().get_window_extent(renderer).padded(2) for box in boxes]
+    taken = [box.get_bbox_patch().get_window_extent().padded(2) for box in boxes]
     for row, curve in zip(edges.iter_rows(named=True), curves, strict=True):
         text = ax.text(
-            0, 0, f"{100 * row['revenue_share']:.0f} %", ha="center", va="center", color=INK, fontsize=SMALL, zorder=2,
+            0, 0, f"{round(100 * row['revenue_share'], 1):g} %", ha="center", va="center", color=INK, fontsize=SMALL, zorder=2,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )  # fmt: skip
         for at in PLACES:
             text.set_position(curve[round(at * 60)])
-            extent = text.get_window_extent(renderer).padded(1)
+            extent = text.get_window_extent().padded(1)
             if not any(extent.overlaps(other) for other in taken):
                 taken.append(extent)
                 break

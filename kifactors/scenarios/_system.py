@@ -110,15 +110,22 @@ def solve(system: System, cases: Sequence[Case], *, n_threads: int | None = None
     """
     revenue = np.empty((system.theta.size, len(cases)))
     error = np.zeros(len(cases))
-    networks: dict[object, list[int]] = {}
+    if not revenue.size:
+        return revenue, error
+    networks: dict[tuple[frozenset[int], frozenset[int], frozenset[tuple[int, float]] | None], list[int]] = {}
     for number, case in enumerate(cases):
-        theta = frozenset(case.theta.items()) if case.spends else None
+        theta = frozenset(case.theta.items()) if _is_demand(system, case) else None
         networks.setdefault((case.lost, case.gone, theta), []).append(number)
-    for numbers in networks.values():
+    for (_, _, theta), numbers in networks.items():
         group = [cases[number] for number in numbers]
-        found, bound = (_spending if group[0].spends else _shares)(system, group, n_threads)
+        found, bound = (_shares if theta is None else _spending)(system, group, n_threads)
         revenue[:, numbers], error[numbers] = found, bound
     return revenue, error
+
+
+def _is_demand(system: System, case: Case) -> bool:
+    """Whether demand is another one, or may exceed all revenue of today: with it, u + x may be above 1."""
+    return case.spends or bool(case.theta and system.unexplained.any())
 
 
 def changed(system: System, case: Case) -> tuple[TieGraph, Floats, Floats, Floats]:
@@ -157,7 +164,7 @@ def _spending(system: System, cases: Sequence[Case], n_threads: int | None) -> t
     # A cut to nothing leaves the rounding of the subtraction.
     np.maximum(demand, 0.0, out=demand)
     # The kernel keeps r in [0, 1]; more spending can make more AI revenue than all revenue of today.
-    scale = np.array([max(1.0, case.unnamed, *case.spending.values()) for case in cases])
+    scale = np.array([_most(system, case) for case in cases])
     grown = bool((scale > 1.0).any())
     found = propagate(
         replace(graph, flow=graph.flow * (1.0 - theta[graph.customers])),
@@ -169,6 +176,16 @@ def _spending(system: System, cases: Sequence[Case], n_threads: int | None) -> t
         n_threads=n_threads,
     )
     return (found.revenue * scale if grown else found.revenue), found.error[0] * scale
+
+
+def _most(system: System, case: Case) -> float:
+    """Return a bound of every r, at least 1."""
+    most = max(1.0, case.unnamed, *case.spending.values())
+    if not case.theta:
+        # Every part of u + x, which is 1 at most, grows by no more.
+        return most
+    besides = case.unnamed * float(system.unexplained.max(initial=0.0))
+    return max(most + besides, besides / (1.0 - system.spec.delta))
 
 
 def tiers(system: System, case: Case, revenue: Floats, *, count: int) -> Floats:
