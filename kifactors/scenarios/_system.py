@@ -171,11 +171,16 @@ def _spending(system: System, cases: Sequence[Case], n_threads: int | None) -> t
         theta=np.zeros_like(theta),
         disclosed=disclosed[:, None] / scale if grown else disclosed,
         undisclosed=demand / scale if grown else demand,
-        ties=system.spec,
+        ties=replace(system.spec, tolerance=_finer(system.spec.tolerance, float(scale.max()))),
         start=system.revenue[:, None] / scale if grown else system.revenue,
         n_threads=n_threads,
     )
     return (found.revenue * scale if grown else found.revenue), found.error[0] * scale
+
+
+def _finer(tolerance: float, scale: float) -> float:
+    """Return the tolerance of what is multiplied by a scale afterwards, not below what numbers resolve."""
+    return max(min(tolerance, FINE), tolerance / scale)
 
 
 def _most(system: System, case: Case) -> float:
