@@ -18,7 +18,7 @@ from kifactors.panel import Rows
 from kifactors.pillars import SupplierSystem, capex_intensity, supplier_system
 from kifactors.schema import Tables
 
-__all__ = ["Snapshot", "refuse_tiers", "snapshot"]
+__all__ = ["Snapshot", "last_day", "refuse_tiers", "snapshot"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +35,8 @@ class Snapshot:
     reached : (m,) x, what the ties alone explain.
     error : bound of the distance of r from its limit.
     rows : (m,) row of each node in `panel`, -1 for a customer that is not live.
+    ids : asset_id of each node.
+    place : row in `panel` by asset_id.
     """
 
     tables: Tables
@@ -48,11 +50,8 @@ class Snapshot:
     reached: Floats
     error: float
     rows: NDArray[np.int64]
-
-    @property
-    def ids(self) -> list[str]:
-        """The asset_id of each node."""
-        return self.system.graph.nodes["asset_id"].cast(pl.String).to_list()
+    ids: list[str]
+    place: dict[str, int]
 
     @property
     def unexplained(self) -> Floats:
@@ -103,7 +102,7 @@ def snapshot(
     if definition is not None and not isinstance(definition, FactorDefinition):
         raise DataError(f"definition is a {type(definition).__name__}; expected a FactorDefinition.")
     definition = FactorDefinition() if definition is None else definition
-    when = _last_day(tables) if day is None else parse_date(day)
+    when = last_day(tables) if day is None else parse_date(day)
     dates = score_dates([when])
     check_universe(tables.universe, dates)
     coded = tables.encoded()
@@ -118,12 +117,12 @@ def snapshot(
     graph, spec = system.graph, definition.supplier_ties
     found = propagate(graph, theta=system.theta, disclosed=system.disclosed, ties=spec)
     passed = system.theta + spec.delta * (1.0 - system.theta) * found.revenue
-    ids = panel["asset_id"].cast(pl.String).to_list() + graph.nodes["asset_id"].cast(pl.String).to_list()
+    live, ids = (frame["asset_id"].cast(pl.String).to_list() for frame in (panel, graph.nodes))
     return Snapshot(
         tables=coded,
         definition=definition,
         day=when,
-        names=Names(ids, tables.assets, when),
+        names=Names([*live, *ids], tables.assets, when),
         panel=panel,
         capex=capex,
         system=system,
@@ -131,6 +130,8 @@ def snapshot(
         reached=weighted_customers(graph, passed),
         error=float(found.error.max(initial=0.0)),
         rows=Rows(panel).of(graph.nodes),
+        ids=ids,
+        place={asset: row for row, asset in enumerate(live)},
     )
 
 
@@ -143,7 +144,14 @@ def refuse_tiers(definition: FactorDefinition) -> None:
         )
 
 
-def _last_day(tables: Tables) -> date:
+def last_day(tables: Tables) -> date:
+    """Return the last date of the universe that has reports, or without one the last day on which a company reported.
+
+    Examples
+    --------
+    >>> last_day(kf.load_bundled())
+    datetime.date(2026, 10, 7)
+    """
     last = asof.last_known(tables)
     if tables.universe is None:
         return last

@@ -1,5 +1,6 @@
 """What a shock does to the company itself: its own spending, its exposure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,35 +67,40 @@ class OwnSpending:
     gone: tuple[int, ...]
 
 
-def own_spending(base: Snapshot, shock: Settled) -> OwnSpending:
-    """Return what the touched companies spend after a shock.
+def own_spending(base: Snapshot, shocks: Sequence[Settled]) -> list[OwnSpending]:
+    """Return what the touched companies spend after each shock.
 
     Notes
     -----
     AI capex theta C becomes m theta C and the rest stays: C' = C (1 - theta + m theta), theta' = m theta C / C',
     p' = theta' min(1, C' / S) = min(theta', m theta CE).
     """
-    touched = sorted({*shock.spending, *shock.theta} - shock.gone)
-    asset_ids = base.panel["asset_id"].cast(pl.String)
-    wanted = base.panel.select(KEY).with_row_index("row").with_columns(text=asset_ids)
-    gone = wanted.filter(pl.col("text").is_in(sorted(shock.gone)))["row"].to_list() if shock.gone else []
-    rows = wanted.filter(pl.col("text").is_in(touched))
-    if rows.is_empty():
-        return OwnSpending((), (), (), (), tuple(gone))
+    place = base.place
+    every = {place[one] for shock in shocks for one in (*shock.spending, *shock.theta) if one in place}
+    rows = np.array(sorted(every), np.int64)
     facts = asof.trailing_on(
-        base.tables.fundamentals, rows.select(KEY), time=base.definition.time, ttm=base.definition.ttm
+        base.tables.fundamentals,
+        base.panel.select(KEY)[pl.Series(rows)],
+        time=base.definition.time,
+        ttm=base.definition.ttm,
     )
-    ratios = facts.select(ratio=intensity(base.definition))["ratio"].to_list()
+    found = facts.select(ratio=intensity(base.definition))["ratio"].to_numpy()
+    ratios = dict(zip(rows.tolist(), found.tolist(), strict=True))
     usual = base.capex["theta"].to_numpy()
-    found = []
-    for row, asset, ratio in zip(rows["row"], rows["text"], ratios, strict=True):
-        share, factor = shock.theta.get(asset, float(usual[row])), shock.spending.get(asset, 1.0)
-        growth = 1.0 - share + factor * share
-        theta = factor * share / growth if growth > 0 else 0.0
-        if share * factor == 0.0:
-            p = 0.0
-        else:
-            p = np.nan if ratio is None else min(theta, max(0.0, factor * share * ratio))
-        found.append((row, theta, float(p), growth))
-    taken, theta_after, after, grown = zip(*found, strict=True)
-    return OwnSpending(taken, theta_after, after, grown, tuple(gone))
+    return [_own(shock, place, ratios, usual) for shock in shocks]
+
+
+def _own(shock: Settled, place: Mapping[str, int], ratios: Mapping[int, float], usual: Floats) -> OwnSpending:
+    gone = tuple(sorted(place[one] for one in shock.gone if one in place))
+    touched = [one for one in sorted({*shock.spending, *shock.theta} - shock.gone) if one in place]
+    rows = tuple(place[one] for one in touched)
+    shares = [shock.theta.get(one, float(usual[row])) for one, row in zip(touched, rows, strict=True)]
+    factors = [shock.spending.get(one, 1.0) for one in touched]
+    growth = [1.0 - share + factor * share for share, factor in zip(shares, factors, strict=True)]
+    theta, after = [], []
+    for row, share, factor, grown in zip(rows, shares, factors, growth, strict=True):
+        now = factor * share
+        theta.append(now / grown if grown > 0 else 0.0)
+        # Unknown if it spends and its ratio is not known.
+        after.append(0.0 if now == 0.0 else float(np.minimum(theta[-1], np.maximum(0.0, now * ratios[row]))))
+    return OwnSpending(rows, tuple(theta), tuple(after), tuple(growth), gone)

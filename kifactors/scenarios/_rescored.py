@@ -72,7 +72,7 @@ def _scored(panel: pl.DataFrame, tables: Tables, dates: pl.Series, base: Snapsho
 
 def _capex(base: Snapshot, shock: Settled, panel: pl.DataFrame) -> pl.DataFrame:
     """Return the panel with the descriptors of pillar A of who is touched, and everybody's share of the pool."""
-    own = own_spending(base, shock)
+    (own,) = own_spending(base, [shock])
     names = ("capex_to_revenue", "abnormal_capex", "guided_capex", "capex_pool_share")
     p, a, g, q = (panel[name].to_numpy().copy() for name in names)
     theta = panel["theta"].to_numpy().copy()
@@ -89,10 +89,9 @@ def _capex(base: Snapshot, shock: Settled, panel: pl.DataFrame) -> pl.DataFrame:
             # Its usual capex was of no interest: unknown, as for somebody who just began to spend.
             a[row], g[row], q[row] = (np.nan, np.nan, np.nan) if share > 0 else (0.0, 0.0, 0.0)
         theta[row] = share
-    ids = panel["asset_id"].cast(pl.String).to_list()
     for asset, change in shock.guidance.items():
-        if asset in ids:
-            row = ids.index(asset)
+        row = base.place.get(asset, -1)
+        if row >= 0:
             # theta ((1 + h) G / C - 1)
             g[row] += change * (g[row] + theta[row])
     q[list(own.gone)] = 0.0

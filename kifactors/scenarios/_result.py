@@ -45,7 +45,7 @@ class Shocked:
         base = self.snapshot
         eligible = base.panel["eligible"].to_numpy()
         r = with_unknown(base, self.revenue)[eligible]
-        changes = [own_spending(base, one) for one in self.shocks.values()]
+        changes = own_spending(base, list(self.shocks.values()))
         before = base.capex["capex_to_revenue"].to_numpy()[eligible]
         place = np.cumsum(eligible) - 1
         p = np.repeat(before[:, None], len(changes), axis=1)

@@ -38,8 +38,8 @@ PLAN = ("assumption", "value", "base")
 class Sensitivity:
     """Result of `kf.sensitivity`.
 
-    by_date : assumption, value, base, date, known (companies known in both), spearman, overlap, mover, move: from which
-        place the largest mover came, to which it went.
+    by_date : assumption, value, base, date, known (companies known in both), spearman, overlap, compared (how many the overlap
+        looks at), mover, place, place_after: from which place the largest mover came, to which it went.
     column : what is ranked.
     top : how many the overlap looks at.
     labels : name of each asset id.
@@ -62,13 +62,13 @@ class Sensitivity:
             names), and the largest ``mover`` with its date and places; ``decides``: a rank correlation below 0.95 or an
             overlap below 0.9.
         """
-        farthest = pl.struct("distance", "mover", "date", "place", "place_after").max()
+        far = (pl.col("place_after") - pl.col("place")).abs().fill_null(-1)
         table = (
-            self.by_date.with_columns(distance=(pl.col("place_after") - pl.col("place")).abs())
+            self.by_date.sort(far, descending=True, maintain_order=True)
             .group_by(PLAN, maintain_order=True)
-            .agg(pl.col("spearman", "overlap").mean(), farthest.alias("farthest"))
-            .unnest("farthest")
-            .drop("distance")
+            .agg(
+                pl.col("spearman", "overlap").mean(), pl.col("mover", "date", "place", "place_after").first()
+            )
         )
         decides = (pl.col("spearman") < STABLE_RANKS) | (pl.col("overlap") < STABLE_TOP)
         return table.with_columns(decides=decides.fill_null(value=False)).sort(
@@ -257,14 +257,14 @@ def _compared(usual: pl.DataFrame, other: pl.DataFrame, top: int) -> pl.DataFram
         other.select(*KEY, place_after="place", exposed="exposure"), on=KEY, how="left", maintain_order="left"
     )
     stays = ((pl.col("place_after") <= pl.col("size")) & (pl.col("exposed") > 0)).fill_null(value=False)
-    overlap = after.group_by("date").agg(overlap=stays.mean())
+    overlap = after.group_by("date").agg(overlap=stays.mean(), compared=pl.len())
     mover = first.select("date", "place", "place_after", mover=pl.coalesce("ticker", "asset_id"))
     rows = usual.select(pl.col("date").unique(maintain_order=True))
     for part in (agree, overlap, mover):
         rows = rows.join(part, on="date", how="left", maintain_order="left")
-    return rows.select("date", "known", "spearman", "overlap", "mover", "place", "place_after").with_columns(
-        pl.col("known").cast(pl.Int64), pl.col("place", "place_after").cast(pl.Int64)
-    )
+    return rows.select(
+        "date", "known", "spearman", "overlap", "compared", "mover", "place", "place_after"
+    ).with_columns(pl.col("known", "compared", "place", "place_after").cast(pl.Int64))
 
 
 def _percent(value: float | None) -> str:
