@@ -210,7 +210,8 @@ def variants(summary: pl.DataFrame, column: str, top: int) -> Table:
     for name in ("assumption", "value", "base", "overlap", "rank corr.", "largest mover", "decides"):
         table.add_column(name, justify="right" if name in {"overlap", "rank corr."} else "left")
     for row in summary.iter_rows(named=True):
-        mover = "" if row["mover"] is None else f"{row['mover']} {row['place']} > {row['place_after']}"
+        still = row["mover"] is None or row["place"] == row["place_after"]
+        mover = "" if still else f"{row['mover']} {row['place']} > {row['place_after']}"
         numbers = (
             UNKNOWN if row["overlap"] is None else f"{100 * row['overlap']:.0f} %",
             UNKNOWN if row["spearman"] is None else f"{row['spearman']:.3f}",

@@ -91,12 +91,14 @@ class Sensitivity:
                     for row in rows
                 )
             )
-        says = [f"The top {self.top} by {self.column}"]
+        compared = self.by_date["compared"].min()
+        fewer = "" if compared == self.top else f" (no more than {compared} are exposed)"
+        says = [f"Ranks by {self.column} and the top {self.top}{fewer}"]
         says.append(
-            f"is decided by {groups[0]}" if groups[0] else "is decided by none of the assumptions tried"
+            f"are decided by {groups[0]}" if groups[0] else "are decided by none of the assumptions tried"
         )
         if groups[1]:
-            says.append(f"and hardly depends on {groups[1]}")
+            says.append(f"and hardly depend on {groups[1]}")
         return " ".join(says) + "."
 
 
