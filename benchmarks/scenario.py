@@ -36,7 +36,9 @@ def cases(*, quick: bool) -> list[Case]:
         return found.revenue
 
     def one_by_one() -> np.ndarray:
-        return np.column_stack([held.shocks({"one": one}, n_threads=1).revenue[:, 0] for one in shocks.values()])
+        return np.column_stack(
+            [held.shocks({"one": one}, n_threads=1).revenue[:, 0] for one in shocks.values()]
+        )
 
     def recomputed() -> np.ndarray:
         return np.column_stack([_again(tables, one) for one in shocks.values()])
@@ -79,9 +81,9 @@ def tables_of(firms: int, ties: int) -> tuple[kf.Tables, list[str]]:
         ai_capex_share=pl.DataFrame({"asset_id": names[spends], "share": theta[spends]}).with_columns(
             known, provenance=pl.lit("assumed")
         ),
-        ai_revenue_share=pl.DataFrame({"asset_id": names[discloses], "share": disclosed[discloses]}).with_columns(
-            end, known, scope=pl.lit("ai")
-        ),
+        ai_revenue_share=pl.DataFrame(
+            {"asset_id": names[discloses], "share": disclosed[discloses]}
+        ).with_columns(end, known, scope=pl.lit("ai")),
     ), names[spends].tolist()
 
 
@@ -100,5 +102,9 @@ def _again(tables: kf.Tables, shock: dict[str, float]) -> np.ndarray:
         kf.Tables.unchecked(changed), theta.with_columns(abnormal_capex=0.0), dates, DEFINITION
     )
     return kf.graph.propagate(
-        system.graph, theta=system.theta, disclosed=system.disclosed, ties=DEFINITION.supplier_ties, n_threads=1
+        system.graph,
+        theta=system.theta,
+        disclosed=system.disclosed,
+        ties=DEFINITION.supplier_ties,
+        n_threads=1,
     ).revenue

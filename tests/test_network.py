@@ -196,7 +196,7 @@ def crowd(n):
     rows = [("hub", name, 0.04) for name in names[: n // 3]]
     rows += [(name, "hub", float(rng.uniform(0.05, 0.6))) for name in names[n // 3 :]]
     rows += [(name, names[int(rng.integers(n // 3))], 0.2) for name in names[n // 3 :: 2]]
-    shares = dict.fromkeys(names[:n // 3], 0.5)
+    shares = dict.fromkeys(names[: n // 3], 0.5)
     return kf.network.graph(kf.Tables(revenue_ties=ties(rows), ai_capex_share=spends(**shares)), "2024-01-31")
 
 

@@ -41,7 +41,7 @@ class Sensitivity:
     by_date : assumption, value, base, date, known (companies known in both), spearman, overlap, compared (how many the overlap
         looks at), mover, place, place_after: from which place the largest mover came, to which it went.
     column : what is ranked.
-    top : how many the overlap looks at.
+    top : how many of the largest are compared.
     labels : name of each asset id.
     """
 
@@ -91,7 +91,7 @@ class Sensitivity:
                     for row in rows
                 )
             )
-        compared = self.by_date["compared"].min()
+        compared = int(self.by_date.select(pl.col("compared").min().fill_null(0)).item())
         fewer = "" if compared == self.top else f" (no more than {compared} are exposed)"
         says = [f"Ranks by {self.column} and the top {self.top}{fewer}"]
         says.append(

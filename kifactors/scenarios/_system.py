@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ __all__ = ["Case", "Customers", "System", "derivatives", "solve", "tiers", "with
 Floats = NDArray[np.float64]
 # Derivatives are few; what is multiplied by them should not see where an iteration stopped.
 FINE = 1e-14
+# Cases solved at a time: arrays of a few megabytes are used again, larger ones are asked for anew.
+AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +115,13 @@ def solve(system: System, cases: Sequence[Case], *, n_threads: int | None = None
     error = np.zeros(len(cases))
     if not revenue.size:
         return revenue, error
-    networks: dict[tuple[frozenset[int], frozenset[int], frozenset[tuple[int, float]] | None], list[int]] = {}
+    networks: dict[tuple[Any, Any, frozenset[tuple[int, float]] | None, bool], list[int]] = {}
     for number, case in enumerate(cases):
         theta = frozenset(case.theta.items()) if _is_demand(system, case) else None
-        networks.setdefault((case.lost, case.gone, theta), []).append(number)
-    for (_, _, theta), numbers in networks.items():
+        # Those that may exceed the revenue of today are iterated further, and so by themselves.
+        grows = theta is not None and _most(system, case) > 1.0
+        networks.setdefault((case.lost, case.gone, theta, grows), []).append(number)
+    for (_, _, theta, _), numbers in networks.items():
         group = [cases[number] for number in numbers]
         found, bound = (_shares if theta is None else _spending)(system, group, n_threads)
         revenue[:, numbers], error[numbers] = found, bound
@@ -153,34 +158,36 @@ def _shares(system: System, cases: Sequence[Case], n_threads: int | None) -> tup
 
 
 def _spending(system: System, cases: Sequence[Case], n_threads: int | None) -> tuple[Floats, Floats]:
-    """Solve cases that differ in spending alone."""
+    """Solve cases that differ in demand alone."""
     graph, theta, disclosed, unexplained = changed(system, cases[0])
     customers = Customers(graph)
     usual = weighted_customers(graph, theta)
-    demand = np.column_stack([usual + case.unnamed * unexplained for case in cases])
-    for column, case in zip(demand.T, cases, strict=True):
-        for node, factor in case.spending.items():
-            customers.add(column, node, theta[node] * (factor - 1.0))
-    # A cut to nothing leaves the rounding of the subtraction.
-    np.maximum(demand, 0.0, out=demand)
-    # The kernel keeps r in [0, 1]; more spending can make more AI revenue than all revenue of today.
-    scale = np.array([_most(system, case) for case in cases])
-    grown = bool((scale > 1.0).any())
-    found = propagate(
-        replace(graph, flow=graph.flow * (1.0 - theta[graph.customers])),
-        theta=np.zeros_like(theta),
-        disclosed=disclosed[:, None] / scale if grown else disclosed,
-        undisclosed=demand / scale if grown else demand,
-        ties=replace(system.spec, tolerance=_finer(system.spec.tolerance, float(scale.max()))),
-        start=system.revenue[:, None] / scale if grown else system.revenue,
-        n_threads=n_threads,
-    )
-    return (found.revenue * scale if grown else found.revenue), found.error[0] * scale
-
-
-def _finer(tolerance: float, scale: float) -> float:
-    """Return the tolerance of what is multiplied by a scale afterwards, not below what numbers resolve."""
-    return max(min(tolerance, FINE), tolerance / scale)
+    onward = replace(graph, flow=graph.flow * (1.0 - theta[graph.customers]))
+    found, error = np.empty((theta.size, len(cases))), np.empty(len(cases))
+    for first in range(0, len(cases), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        # The kernel keeps r in [0, 1]; more spending can make more AI revenue than all revenue of today.
+        scale = np.array([_most(system, case) for case in cases[some]])
+        grown = bool((scale > 1.0).any())
+        demand = np.column_stack([usual + case.unnamed * unexplained for case in cases[some]])
+        for column, case in zip(demand.T, cases[some], strict=True):
+            for node, factor in case.spending.items():
+                customers.add(column, node, theta[node] * (factor - 1.0))
+        # A cut to nothing leaves the rounding of the subtraction.
+        np.maximum(demand, 0.0, out=demand)
+        solved = propagate(
+            onward,
+            theta=np.zeros_like(theta),
+            disclosed=disclosed[:, None] / scale if grown else disclosed,
+            undisclosed=demand / scale if grown else demand,
+            # What is multiplied by the scale afterwards is found to what numbers resolve.
+            ties=replace(system.spec, tolerance=min(system.spec.tolerance, FINE)) if grown else system.spec,
+            start=system.revenue[:, None] / scale if grown else system.revenue,
+            n_threads=n_threads,
+        )
+        found[:, some] = solved.revenue * scale if grown else solved.revenue
+        error[some] = solved.error[0] * scale
+    return found, error
 
 
 def _most(system: System, case: Case) -> float:
