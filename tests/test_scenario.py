@@ -407,6 +407,23 @@ def test_a_cycle_and_self_supply_through_a_third_party():
     )
 
 
+def test_equal_companies_stay_equal():
+    """What an iteration leaves open moves nobody: one disclosed 0.3, another earns as much from elsewhere."""
+    rows = [("a", "p", 0.5), ("b", "q", 0.3), ("d", "e", 0.7), ("e", "d", 0.7), ("e", "q", 0.3)]
+    supplier, customer, share = zip(*rows, strict=True)
+    ties = {"supplier_id": supplier, "customer_id": customer, "customer_label": customer, "revenue_share": share,
+            "period_end": [DAY] * 5, "available_at": [DAY] * 5}  # fmt: skip
+    shares = {"asset_id": ["f"], "share": [0.3], "scope": ["ai"], "period_end": [DAY], "available_at": [DAY]}
+    frame = (
+        kf.scenario(chain(revenue_ties=ties, ai_revenue_share=shares), date="2024-01-31")
+        .shock({"p": -0.01})
+        .to_polars()
+    )
+    same = frame.filter(pl.col("asset_id").is_in(["b", "d", "e", "f"]))
+    assert same["ai_revenue_change"].to_list() == [0.0] * 4
+    assert frame.filter(asset_id="b")["rank_after"].item() == frame.filter(asset_id="f")["rank_after"].item()
+
+
 def test_a_disconnected_company_changes_nothing():
     held = kf.scenario(chain(), date="2024-01-31")
     found = held.shock({"q": -1.0, "c": -1.0})

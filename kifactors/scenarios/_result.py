@@ -44,7 +44,9 @@ class Shocked:
         """Return AI revenue and exposure of the eligible companies after, (companies, scenarios) each; NaN: unknown."""
         base = self.snapshot
         eligible = base.panel["eligible"].to_numpy()
-        r = with_unknown(base, self.revenue)[eligible]
+        # Who differs by what an iteration leaves open does not change places.
+        moved = np.abs(self.revenue - self.system.revenue[:, None]) > self.noise
+        r = with_unknown(base, np.where(moved, self.revenue, self.system.revenue[:, None]))[eligible]
         changes = own_spending(base, list(self.shocks.values()))
         before = base.capex["capex_to_revenue"].to_numpy()[eligible]
         place = np.cumsum(eligible) - 1
@@ -113,7 +115,7 @@ class Shocked:
 
         Companies that lose nothing are left out.
         """
-        frame = self.to_polars().filter(pl.col("ai_revenue_change") < 0)
+        frame = self.to_polars().filter(pl.col("ai_revenue_change") < -self.noise)
         if scenario is not None:
             self._number(scenario)
             frame = frame.filter(pl.col("scenario") == scenario)
@@ -224,7 +226,8 @@ class Shocked:
         polars.DataFrame
             asset_id, ticker; `score`, `score_capex_intensity`, `score_supplier_ties`, `score_index_membership`,
             `role` before and after (``_after``), and ``score_change``. All companies are scaled anew, so that everybody's
-            score may move. Announced capex moves with the spending. The upper bound is not recomputed.
+            score may move. Announced capex moves with the spending. The usual capex of a company whose theta was 0 is not known,
+            and its descriptors beyond p are null then. The upper bound is not recomputed.
         """
         number = self._number(scenario)
         name = list(self.shocks)[number]

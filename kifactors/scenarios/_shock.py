@@ -28,11 +28,11 @@ class Shock:
         Relative change of announced capex; it moves `guided_capex`, hence the score, not the exposure.
     lost_ties : iterable of (supplier, customer)
         Ties that end; what the supplier sold there is not sold elsewhere.
+    gone : iterable of str
+        Companies that leave: with their ties, their spending and their index memberships.
     unnamed : float
         Relative change of the AI revenue that suppliers disclose and no named customer explains; -1 at least. Where a
         shock is meant for all demand, and half of the suppliers name nobody, give it here as well.
-    gone : iterable of str
-        Companies that leave: with their ties, their spending and their index memberships.
 
     Raises
     ------
