@@ -27,8 +27,7 @@ def graphml(day: dt.date, nodes: pl.DataFrame, edges: pl.DataFrame) -> str:
     >>> edges = pl.DataFrame({"supplier_id": ["a"], "customer_id": ["b"], "flow": [0.4]})
     >>> text = graphml(date(2024, 1, 31), nodes, edges)
     >>> [line.strip() for line in text.splitlines() if "<edge" in line or "data" in line]
-    ['<data key="node_theta">0.5</data>',
-    '<edge id="e0" source="a" target="b">', '<data key="edge_flow">0.4</data>', '</edge>']
+    ['<data key="node_theta">0.5</data>', '<edge id="e0" source="a" target="b">', '<data key="edge_flow">0.4</data>']
     """
     root = ElementTree.Element("graphml", xmlns=NAMESPACE)
     keys = {"node": ("asset_id",), "edge": ("supplier_id", "customer_id")}
