@@ -25,6 +25,7 @@ MODULES = (
     "ranks",
     "asof_join",
     "propagation",
+    "scenario",
     "screens",
     "whole_factor",
     "update",

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
         evaluation,
         graph,
         index_rules,
+        network,
         pillars,
         portfolio,
+        scenarios,
         schema,
         sources,
         store,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         write_scores,
         write_scores_adbc,
     )
+    from kifactors.scenarios import scenario, sensitivity
     from kifactors.schema import Tables
     from kifactors.scores import Scores
     from kifactors.store import open_store, update_store
@@ -65,6 +68,7 @@ __all__ = [
     "ingest_sec",
     "load_bundled",
     "month_ends",
+    "network",
     "open_store",
     "pillars",
     "portfolio",
@@ -72,8 +76,11 @@ __all__ = [
     "read_scores_adbc",
     "read_tables",
     "read_tables_adbc",
+    "scenario",
+    "scenarios",
     "schema",
     "screen",
+    "sensitivity",
     "show_versions",
     "sources",
     "store",
@@ -101,6 +108,8 @@ _ROOM_OF = {
     "read_scores_adbc": "io",
     "read_tables": "io",
     "read_tables_adbc": "io",
+    "scenario": "scenarios",
+    "sensitivity": "scenarios",
     "show_versions": "versions",
     "update_store": "store",
     "write_scores": "io",

@@ -57,10 +57,13 @@ FORMULAS = (
     "kifactors.cross_section._style.neutralize",
     "kifactors.cross_section._style.sparse_standardize",
     "kifactors.graph.propagate",
+    "kifactors.network._centrality.centrality",
     "kifactors.pillars._capex_intensity.capex_intensity",
     "kifactors.pillars._index_membership.economic_exposure",
     "kifactors.pillars._index_membership.index_membership",
     "kifactors.pillars._supplier_ties.supplier_ties",
+    "kifactors.scenarios._elasticities.elasticities",
+    "kifactors.scenarios._scenario.scenario",
 )
 
 

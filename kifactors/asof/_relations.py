@@ -12,7 +12,12 @@ __all__ = ["covered_suppliers", "index_membership", "live_assets", "membership_k
 
 
 def revenue_ties(
-    ties: pl.DataFrame | None, disclosures: pl.DataFrame | None, dates: pl.Series, *, time: Time
+    ties: pl.DataFrame | None,
+    disclosures: pl.DataFrame | None,
+    dates: pl.Series,
+    *,
+    time: Time,
+    sources: bool = False,
 ) -> pl.DataFrame:
     """Return the ties in force on each date.
 
@@ -24,6 +29,9 @@ def revenue_ties(
         Ascending score dates.
     time : Time
         A tie whose period ended more than `tie_expiry_days` before a date has expired.
+    sources : bool
+        Whether to say where each tie is from: period_end, published (the day it became known), source (null where
+        the table has none).
 
     Returns
     -------
@@ -47,6 +55,7 @@ def revenue_ties(
     [('2024-12-31', 'x'), ('2024-12-31', 'y'), ('2025-02-28', 'y')]
     """
     if ties is None:
+        origin = {"period_end": pl.Date, "published": pl.Date, "source": pl.String} if sources else {}
         return pl.DataFrame(
             schema={
                 "date": pl.Date,
@@ -55,6 +64,7 @@ def revenue_ties(
                 "customer_label": pl.String,
                 "revenue_share": pl.Float64,
                 "ai_share": pl.Float64,
+                **origin,
             }
         )
     filing = ["supplier_id", "period_end", "available_at"]
@@ -75,7 +85,12 @@ def revenue_ties(
     if "ai_share" not in ties.columns:
         ties = ties.with_columns(ai_share=pl.lit(None, pl.Float64))
     shares = ["supplier_id", "customer_id", "customer_label", "revenue_share", "ai_share"]
-    return on_dates(ties.join(spells, on=filing, how="inner").select(*shares, "first", "last"), dates)
+    told: list[pl.Expr] = []
+    if sources:
+        source = pl.col("source") if "source" in ties.columns else pl.lit(None, pl.String).alias("source")
+        told = [pl.col("period_end"), pl.col("available_at").alias("published"), source]
+    rows = ties.join(spells, on=filing, how="inner").select(*shares, *told, "first", "last")
+    return on_dates(rows, dates)
 
 
 def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: Iterable[str]) -> pl.DataFrame:

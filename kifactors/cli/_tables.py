@@ -12,7 +12,18 @@ from kifactors.evaluation import Evaluation
 from kifactors.portfolio import PortfolioExposure
 from kifactors.scores import Scores
 
-__all__ = ["chosen", "contributions", "figures", "groups", "history", "least_width", "ranking", "totals"]
+__all__ = [
+    "chosen",
+    "contributions",
+    "figures",
+    "groups",
+    "history",
+    "least_width",
+    "losses",
+    "ranking",
+    "totals",
+    "variants",
+]
 
 UNKNOWN = "unknown"
 # Sessions.
@@ -189,6 +200,44 @@ def _figure(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if abs(value) >= 10.0 or value == round(value) else f"{value:+.3f}"
+
+
+def losses(worst: pl.DataFrame, tiers: pl.DataFrame, day: str) -> Table:
+    """Return who loses most AI revenue, and through how many companies."""
+    table = _table(f"AI revenue lost, in % of the revenue of {day}")
+    for name in ("", "ticker", "before", "after", "change", "direct", "second round", "exposure", "rank"):
+        table.add_column(name, justify="left" if name == "ticker" else "right", no_wrap=True)
+    rows = worst.join(tiers.select("asset_id", "tier_1"), on="asset_id", how="left", maintain_order="left")
+    for place, row in enumerate(rows.iter_rows(named=True), start=1):
+        change, direct = row["ai_revenue_change"], row["tier_1"] or 0.0
+        numbers = (row["ai_revenue"], row["ai_revenue_after"], change, direct, change - direct)
+        exposure = UNKNOWN if row["exposure_after"] is None else f"{row['exposure_after']:.3f}"
+        moved = f"{row['rank']} > {row['rank_after']}" if row["rank_change"] else f"{row['rank']}"
+        table.add_row(
+            str(place),
+            escape(row["ticker"]),
+            *(f"{100 * number + 0.0:.1f}" for number in numbers),
+            exposure,
+            moved,
+        )
+    return table
+
+
+def variants(summary: pl.DataFrame, column: str, top: int) -> Table:
+    """Return what each assumption does to the ranks, the one that does most first."""
+    table = _table(f"What assumptions do to {column} and its top {top}")
+    for name in ("assumption", "value", "base", "overlap", "rank corr.", "largest mover", "decides"):
+        table.add_column(name, justify="right" if name in {"overlap", "rank corr."} else "left")
+    for row in summary.iter_rows(named=True):
+        still = row["mover"] is None or row["place"] == row["place_after"]
+        mover = "" if still else f"{row['mover']} {row['place']} > {row['place_after']}"
+        numbers = (
+            UNKNOWN if row["overlap"] is None else f"{100 * row['overlap']:.0f} %",
+            UNKNOWN if row["spearman"] is None else f"{row['spearman']:.3f}",
+        )
+        decides = "yes" if row["decides"] else ""
+        table.add_row(row["assumption"], row["value"], row["base"], *numbers, escape(mover), decides)
+    return table
 
 
 def least_width(table: Table) -> int:

@@ -9,7 +9,7 @@ from kifactors.definition import FactorDefinition
 from kifactors.panel import KEY, Rows, attach
 from kifactors.schema import Tables
 
-__all__ = ["capex_intensity"]
+__all__ = ["capex_intensity", "intensity"]
 
 THETA = pl.col("theta")
 ROUNDING = 1e-12
@@ -94,7 +94,7 @@ def capex_intensity(
     panel = attach(panel, facts, guidance)
     panel = _with_pool_share(panel, tables.fx, definition)
     panel = _with_guidance_in_currency(panel, tables.fx, definition)
-    now, *past = (_intensity(suffix, definition) for suffix in ("", "_1y", "_2y", "_3y"))
+    now, *past = (intensity(definition, suffix) for suffix in ("", "_1y", "_2y", "_3y"))
     # Not divided by 3: polars divides one row, and multiplies several by the reciprocal, which are other bits.
     usual = (past[0] + past[1] + past[2]) * (1.0 / 3.0)
     change = (now / usual).log()
@@ -113,8 +113,15 @@ def capex_intensity(
     )
 
 
-def _intensity(suffix: str, definition: FactorDefinition) -> pl.Expr:
-    """CE = C / S; null for revenue below the smallest usable one."""
+def intensity(definition: FactorDefinition, suffix: str = "") -> pl.Expr:
+    """Return CE = C / S of the columns capex and revenue; null for revenue below the smallest usable one.
+
+    Examples
+    --------
+    >>> facts = pl.DataFrame({"capex": [30e6, 1e6], "revenue": [1e8, 2e6]})
+    >>> facts.select(kf.pillars.intensity(kf.FactorDefinition()))["capex"].to_list()
+    [0.3, None]
+    """
     revenue = pl.col(f"revenue{suffix}")
     usable = (revenue > 0) & (revenue >= definition.capex_intensity.min_revenue)
     return pl.when(usable).then(pl.col(f"capex{suffix}") / revenue)

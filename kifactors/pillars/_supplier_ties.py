@@ -8,11 +8,31 @@ from numpy.typing import NDArray
 
 from kifactors import asof
 from kifactors.definition import FactorDefinition
-from kifactors.graph import propagate, tie_graph, weighted_customers
+from kifactors.graph import TieGraph, propagate, tie_graph, weighted_customers
 from kifactors.panel import KEY, attach, extended
 from kifactors.schema import Tables
 
-__all__ = ["SupplierTieDescriptors", "supplier_ties"]
+__all__ = ["SupplierSystem", "SupplierTieDescriptors", "supplier_system", "supplier_ties"]
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierSystem:
+    """What the propagation takes, of the nodes of `graph`; result of `supplier_system`.
+
+    graph : the ties in force on each date.
+    covered : (n) whether anybody has looked at the node; null: nobody.
+    theta : (n,) AI share of capex, 0 where unknown.
+    disclosed : (n,) s, the disclosed AI share of own revenue by `scope_weights`, 0 where unknown.
+    broad : (n,) the largest disclosed share of any scope, undiscounted.
+    growth : (n,) abnormal capex, 0 where unknown.
+    """
+
+    graph: TieGraph
+    covered: pl.Series
+    theta: NDArray[np.float64]
+    disclosed: NDArray[np.float64]
+    broad: NDArray[np.float64]
+    growth: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +107,9 @@ def supplier_ties(
     >>> found.descriptors.filter(asset_id="p")["ai_revenue"].to_list()
     [None]
     """
-    time, spec = definition.time, definition.supplier_ties
-    ties = asof.revenue_ties(tables.revenue_ties, tables.tie_disclosures, dates, time=time)
-    known = _known(tables, dates, definition)
-    # Nothing flows to or from anybody else, so the graph does without them.
-    graph = tie_graph(ties, known, default_flow_share=spec.default_flow_share)
-    nodes = attach(
-        graph.nodes, known, capex.select(*KEY, "theta", "abnormal_capex").filter(pl.col("theta") > 0)
-    )
-    theta, low, broad, growth = (
-        nodes[name].fill_null(0.0).to_numpy()
-        for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
-    )
+    spec = definition.supplier_ties
+    system = supplier_system(tables, capex, dates, definition)
+    graph, theta, low, broad = system.graph, system.theta, system.disclosed, system.broad
     found = propagate(graph, theta=theta, disclosed=low, ties=spec, n_threads=n_threads)
     # The limit from r up is the limit from s up, and never below r by a rounding.
     start = np.maximum(broad, found.revenue)
@@ -115,9 +126,9 @@ def supplier_ties(
         "ai_revenue": found.revenue,
         "ai_revenue_low": found.revenue,
         "ai_revenue_high": upper.revenue,
-        "demand_growth": weighted_customers(graph, growth),
+        "demand_growth": weighted_customers(graph, system.growth),
     }
-    frame = attach(live.select(KEY), graph.nodes.with_columns(nodes["covered"], **_series(values)))
+    frame = attach(live.select(KEY), graph.nodes.with_columns(system.covered, **_series(values)))
     return SupplierTieDescriptors(
         _with_uncovered(frame, spec.uncovered),
         graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
@@ -125,6 +136,42 @@ def supplier_ties(
             tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
         ),
     )
+
+
+def supplier_system(
+    tables: Tables, capex: pl.DataFrame, dates: pl.Series, definition: FactorDefinition
+) -> SupplierSystem:
+    """Return the ties in force and what is known of everybody at either end, as the propagation takes it.
+
+    Parameters
+    ----------
+    tables, capex, dates, definition
+        As for `supplier_ties`.
+
+    Examples
+    --------
+    >>> day = pl.date(2024, 1, 1)
+    >>> tables = kf.Tables(revenue_ties=pl.select(supplier_id=pl.lit("a"), customer_id=pl.lit("p"),
+    ...     customer_label=pl.lit("P"), revenue_share=0.5, period_end=pl.date(2023, 12, 31), available_at=day))
+    >>> dates = kf.calendar.score_dates(["2024-01-31"])
+    >>> capex = pl.DataFrame({"date": dates, "asset_id": ["p"], "theta": [0.6], "abnormal_capex": [0.1]})
+    >>> system = kf.pillars.supplier_system(tables, capex, dates, kf.FactorDefinition())
+    >>> system.graph.nodes["asset_id"].to_list(), system.theta.tolist(), system.graph.flow.tolist()
+    (['a', 'p'], [0.0, 0.6], [0.5])
+    """
+    time, spec = definition.time, definition.supplier_ties
+    ties = asof.revenue_ties(tables.revenue_ties, tables.tie_disclosures, dates, time=time)
+    known = _known(tables, dates, definition)
+    # Nothing flows to or from anybody else, so the graph does without them.
+    graph = tie_graph(ties, known, default_flow_share=spec.default_flow_share)
+    nodes = attach(
+        graph.nodes, known, capex.select(*KEY, "theta", "abnormal_capex").filter(pl.col("theta") > 0)
+    )
+    theta, low, broad, growth = (
+        nodes[name].fill_null(0.0).to_numpy()
+        for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
+    )
+    return SupplierSystem(graph, nodes["covered"], theta, low, broad, growth)
 
 
 def _known(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
