@@ -1,6 +1,6 @@
 """Who belongs to whom, and who is there at all, on each date: ties, coverage, memberships, live assets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -12,7 +12,12 @@ __all__ = ["covered_suppliers", "index_membership", "live_assets", "membership_k
 
 
 def revenue_ties(
-    ties: pl.DataFrame | None, disclosures: pl.DataFrame | None, dates: pl.Series, *, time: Time
+    ties: pl.DataFrame | None,
+    disclosures: pl.DataFrame | None,
+    dates: pl.Series,
+    *,
+    time: Time,
+    keep: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the ties in force on each date.
 
@@ -24,6 +29,8 @@ def revenue_ties(
         Ascending score dates.
     time : Time
         A tie whose period ended more than `tie_expiry_days` before a date has expired.
+    keep : sequence of str
+        Further columns of `ties` to return.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def revenue_ties(
     if "ai_share" not in ties.columns:
         ties = ties.with_columns(ai_share=pl.lit(None, pl.Float64))
     shares = ["supplier_id", "customer_id", "customer_label", "revenue_share", "ai_share"]
-    return on_dates(ties.join(spells, on=filing, how="inner").select(*shares, "first", "last"), dates)
+    return on_dates(ties.join(spells, on=filing, how="inner").select(*shares, "first", "last", *keep), dates)
 
 
 def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: Iterable[str]) -> pl.DataFrame:
@@ -108,7 +115,9 @@ def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: I
     return _present(seen, dates)
 
 
-def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
+def index_membership(
+    table: pl.DataFrame | None, dates: pl.Series, *, time: Time, keep: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return live memberships, from announcement (plus the lag) to removal.
 
     Parameters
@@ -119,6 +128,8 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
         Ascending score dates.
     time : Time
         Publication lag.
+    keep : sequence of str
+        Further columns of the table to return.
 
     Returns
     -------
@@ -144,7 +155,7 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
     spells = (
         _memberships(table, time)
         .sort("index_id", "asset_id", "start")
-        .select("index_id", "asset_id", "first", "last", weight=weight, pair=pair)
+        .select("index_id", "asset_id", "first", "last", *keep, weight=weight, pair=pair)
     )
     # By date alone: within one, rows stay in the order of the spells, which are few where rows are many.
     rows = on_dates(spells, dates).sort("date", maintain_order=True)

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from kifactors import asof
 from kifactors.definition import FactorDefinition
-from kifactors.graph import propagate, tie_graph, weighted_customers
+from kifactors.graph import TieGraph, propagate, tie_graph, weighted_customers
 from kifactors.panel import KEY, attach, extended
 from kifactors.schema import Tables
 
-__all__ = ["SupplierTieDescriptors", "supplier_ties"]
+__all__ = ["SupplierTieDescriptors", "TieSystem", "supplier_ties", "tie_system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,23 @@ class SupplierTieDescriptors:
 
     descriptors: pl.DataFrame
     convergence: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class TieSystem:
+    """The system that pillar B solves (METHODOLOGY section 6).
+
+    graph : named ties between the nodes of each date.
+    nodes : frame of date, asset_id, covered and what follows, null where unknown.
+    theta, disclosed, disclosed_high, abnormal_capex : (n,) of the nodes, 0 where unknown.
+    """
+
+    graph: TieGraph
+    nodes: pl.DataFrame
+    theta: NDArray[np.float64]
+    disclosed: NDArray[np.float64]
+    disclosed_high: NDArray[np.float64]
+    abnormal_capex: NDArray[np.float64]
 
 
 def supplier_ties(
@@ -87,8 +104,51 @@ def supplier_ties(
     >>> found.descriptors.filter(asset_id="p")["ai_revenue"].to_list()
     [None]
     """
-    time, spec = definition.time, definition.supplier_ties
-    ties = asof.revenue_ties(tables.revenue_ties, tables.tie_disclosures, dates, time=time)
+    spec = definition.supplier_ties
+    system = tie_system(tables, capex, dates, definition)
+    graph, nodes = system.graph, system.nodes
+    found = propagate(
+        graph, theta=system.theta, disclosed=system.disclosed, ties=spec, n_threads=n_threads
+    )
+    # The limit from r up is the limit from s up, and never below r by a rounding.
+    start = np.maximum(system.disclosed_high, found.revenue)
+    # An upper bound that stopped after some tiers would not be one.
+    upper = propagate(
+        graph,
+        theta=system.theta,
+        disclosed=start,
+        undisclosed=graph.undisclosed,
+        ties=replace(spec, max_tiers=None),
+        n_threads=n_threads,
+    )
+    values = {
+        "ai_revenue": found.revenue,
+        "ai_revenue_low": found.revenue,
+        "ai_revenue_high": upper.revenue,
+        "demand_growth": weighted_customers(graph, system.abnormal_capex),
+    }
+    frame = attach(live.select(KEY), graph.nodes.with_columns(nodes["covered"], **_series(values)))
+    return SupplierTieDescriptors(
+        _with_uncovered(frame, spec.uncovered),
+        graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
+            tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
+            tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
+        ),
+    )
+
+
+def tie_system(
+    tables: Tables, capex: pl.DataFrame, dates: pl.Series, definition: FactorDefinition
+) -> TieSystem:
+    """Return the ties in force and what is known of their ends, before anything flows.
+
+    Parameters
+    ----------
+    tables, capex, dates, definition
+        As for `supplier_ties`.
+    """
+    spec = definition.supplier_ties
+    ties = asof.revenue_ties(tables.revenue_ties, tables.tie_disclosures, dates, time=definition.time)
     known = _known(tables, dates, definition)
     # Nothing flows to or from anybody else, so the graph does without them.
     graph = tie_graph(ties, known, default_flow_share=spec.default_flow_share)
@@ -99,32 +159,7 @@ def supplier_ties(
         nodes[name].fill_null(0.0).to_numpy()
         for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
     )
-    found = propagate(graph, theta=theta, disclosed=low, ties=spec, n_threads=n_threads)
-    # The limit from r up is the limit from s up, and never below r by a rounding.
-    start = np.maximum(broad, found.revenue)
-    # An upper bound that stopped after some tiers would not be one.
-    upper = propagate(
-        graph,
-        theta=theta,
-        disclosed=start,
-        undisclosed=graph.undisclosed,
-        ties=replace(spec, max_tiers=None),
-        n_threads=n_threads,
-    )
-    values = {
-        "ai_revenue": found.revenue,
-        "ai_revenue_low": found.revenue,
-        "ai_revenue_high": upper.revenue,
-        "demand_growth": weighted_customers(graph, growth),
-    }
-    frame = attach(live.select(KEY), graph.nodes.with_columns(nodes["covered"], **_series(values)))
-    return SupplierTieDescriptors(
-        _with_uncovered(frame, spec.uncovered),
-        graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
-            tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
-            tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
-        ),
-    )
+    return TieSystem(graph, nodes, theta, low, broad, growth)
 
 
 def _known(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
