@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         cross_section,
         definition,
         evaluation,
+        explanation,
         graph,
         index_rules,
         pillars,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
     from kifactors.evaluation import evaluate
+    from kifactors.explanation import explain
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
     from kifactors.io import read_scores, read_tables, write_scores
@@ -51,6 +53,8 @@ __all__ = [
     "definition",
     "evaluate",
     "evaluation",
+    "explain",
+    "explanation",
     "graph",
     "index_rules",
     "ingest_sec",
@@ -80,6 +84,7 @@ _ROOM_OF = {
     "Scores": "scores",
     "Tables": "schema",
     "evaluate": "evaluation",
+    "explain": "explanation",
     "ingest_sec": "ingest",
     "load_bundled": "bundle",
     "month_ends": "calendar",

@@ -242,15 +242,15 @@ class AIInfrastructureExposure:
     def _block(
         self, tables: Tables, dates: pl.Series, n_threads: int | None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        earned, combined = pillars_and_composite(tables, dates, self.definition, n_threads=n_threads)
+        _, earned, combined = pillars_and_composite(tables, dates, self.definition, n_threads=n_threads)
         frame = _scores_columns(with_tickers(combined.frame, tables.assets))
         return frame, _diagnostics(dates, frame, earned.convergence, combined.reasons)
 
 
 def pillars_and_composite(
     tables: Tables, dates: pl.Series, definition: FactorDefinition, *, n_threads: int | None = None
-) -> tuple[SupplierTieDescriptors, Combined]:
-    """Return pillar B and the composite on a few dates, with the columns that scores leave out.
+) -> tuple[pl.DataFrame, SupplierTieDescriptors, Combined]:
+    """Return everybody live, pillar B and the composite on a few dates, with the columns that scores leave out.
 
     Parameters
     ----------
@@ -264,13 +264,11 @@ def pillars_and_composite(
     capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
     earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
     panel = attach(live, capex.drop("theta"), earned.descriptors)
-    panel = panel.with_columns(
-        exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue"))
-    )
+    panel = panel.with_columns(exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue")))
     relevance = index_membership(tables, panel, dates, definition, n_threads=n_threads)
-    eligible = attach(panel, relevance).filter("eligible")
-    combined = combine(eligible, definition, n_threads=n_threads)
-    return earned, combined
+    panel = attach(panel, relevance)
+    combined = combine(panel.filter("eligible"), definition, n_threads=n_threads)
+    return panel, earned, combined
 
 
 def _check_tables(tables: Tables) -> None:

@@ -30,6 +30,7 @@ ROOMS = (
     "parts",
     "continuation",
     "factor",
+    "explanation",
     "screen",
     "index_rules",
     "portfolio",

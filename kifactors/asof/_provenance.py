@@ -62,9 +62,7 @@ def in_force_rows(
         found["ai_revenue_share"] = ai_revenue_share(have["ai_revenue_share"], dates, time=time, keep=keep)
     if "capex_guidance" in have:
         keep = ("period_start", "period_end", "low", "high", *PROVENANCE)
-        found["capex_guidance"] = capex_guidance(
-            have["capex_guidance"], dates, time=time, ttm=ttm, keep=keep
-        )
+        found["capex_guidance"] = capex_guidance(have["capex_guidance"], dates, time=time, ttm=ttm, keep=keep)
     if "revenue_ties" in have:
         found["revenue_ties"] = _ties(have["revenue_ties"], tables.tie_disclosures, dates, time)
     if "index_membership" in have:
@@ -73,9 +71,7 @@ def in_force_rows(
     return {name: frame.rename({"available_at": "known_at"}) for name, frame in found.items()}
 
 
-def _ties(
-    ties: pl.DataFrame, disclosures: pl.DataFrame | None, dates: pl.Series, time: Time
-) -> pl.DataFrame:
+def _ties(ties: pl.DataFrame, disclosures: pl.DataFrame | None, dates: pl.Series, time: Time) -> pl.DataFrame:
     return revenue_ties(ties, disclosures, dates, time=time, keep=("period_end", *PROVENANCE))
 
 
@@ -197,9 +193,9 @@ def trailing_facts(
     )
     signs = _signs(visible, dates, time, ttm)
     found = [
-        visible.with_columns(sign=pl.Series(sign, dtype=pl.Float64), years_ago=pl.lit(years, pl.Int64)).filter(
-            pl.col("sign") != 0, pl.col("metric") == metric
-        )
+        visible.with_columns(
+            sign=pl.Series(sign, dtype=pl.Float64), years_ago=pl.lit(years, pl.Int64)
+        ).filter(pl.col("sign") != 0, pl.col("metric") == metric)
         for (metric, years), sign in signs.items()
     ]
     rows = pl.concat(found).select(columns) if found else pl.DataFrame(schema=columns)

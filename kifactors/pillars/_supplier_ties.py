@@ -107,9 +107,7 @@ def supplier_ties(
     spec = definition.supplier_ties
     system = tie_system(tables, capex, dates, definition)
     graph, nodes = system.graph, system.nodes
-    found = propagate(
-        graph, theta=system.theta, disclosed=system.disclosed, ties=spec, n_threads=n_threads
-    )
+    found = propagate(graph, theta=system.theta, disclosed=system.disclosed, ties=spec, n_threads=n_threads)
     # The limit from r up is the limit from s up, and never below r by a rounding.
     start = np.maximum(system.disclosed_high, found.revenue)
     # An upper bound that stopped after some tiers would not be one.

@@ -1,0 +1,307 @@
+"""Why AI revenue is what it is: the disclosed share against the ties, path by path to whoever spends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from kifactors.explanation._node import Node, Source, sources_of
+from kifactors.explanation._spending import theta_node
+from kifactors.explanation._state import State
+
+__all__ = ["PATHS", "REMAINDER", "demand_node", "paths_of", "revenue_node"]
+
+REMAINDER = "smaller paths"
+PATHS = {
+    "path": pl.String,
+    "tier": pl.Int64,
+    "ends_in": pl.String,
+    "contribution": pl.Float64,
+    "ties": pl.List(pl.Float64),
+    "sources": pl.List(pl.String),
+    "known_at": pl.Date,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tie:
+    """A tie in force: `flow` is W = R * Phi, scaled where the named shares of the supplier add to more than 1."""
+
+    supplier: str
+    customer: str
+    flow: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """Ties from the company down to one that spends (`theta`) or discloses (`disclosed`), and what it carries."""
+
+    ties: tuple[_Tie, ...]
+    ends_in: str
+    amount: float
+
+
+class _Ties:
+    """The ties in force of one date by supplier."""
+
+    def __init__(self, state: State) -> None:
+        rows = state.rows.get("revenue_ties")
+        self._by_supplier: dict[str, list[_Tie]] = {}
+        if rows is None:
+            return
+        named = rows.filter(pl.col("customer_id").is_not_null())
+        total = pl.col("revenue_share").sum().over("supplier_id")
+        share = pl.col("ai_share").fill_null(state.definition.supplier_ties.default_flow_share)
+        flow = pl.col("revenue_share") * share / pl.max_horizontal(total, pl.lit(1.0))
+        named = named.with_columns(flow=flow).sort(
+            "supplier_id", "flow", "customer_id", descending=[False, True, False]
+        )
+        sources = sources_of("revenue_ties", named.drop("flow"))
+        for row, source in zip(named.iter_rows(named=True), sources, strict=True):
+            tie = _Tie(row["supplier_id"], row["customer_id"], row["flow"], source)
+            self._by_supplier.setdefault(tie.supplier, []).append(tie)
+
+    def of(self, supplier: str) -> list[_Tie]:
+        return self._by_supplier.get(supplier, [])
+
+
+def revenue_node(state: State, asset_id: str, threshold: float) -> Node:
+    """Return r of a company: the larger of the disclosed share and of what ties bring, and how each comes about."""
+    value = state.row(asset_id)["ai_revenue"]
+    name = "ai_revenue"
+    if value is None:
+        text = (
+            "unknown: no filing in force was read for customers, names one or states a share of AI revenue; "
+            "counts as nothing"
+        )
+        return Node(name, None, text=text)
+    if asset_id not in state.node:
+        return Node(name, value, text="nobody has looked at it: taken as 0 by the definition")
+    ties = _Ties(state)
+    disclosed = float(state.system.disclosed[state.node[asset_id]])
+    # An iterate is what the ties carry only if it is above the disclosed share.
+    through = value if value > disclosed else _arrives(state, ties, asset_id, 0)
+    counts = "the ties" if value > disclosed else "the disclosed share"
+    text = f"the larger of disclosed {disclosed:.4f} and ties {through:.4f}: {counts} count{'' if value > disclosed else 's'}"
+    return Node(
+        name,
+        value,
+        text=text,
+        children=(
+            _disclosed_node(state, asset_id, disclosed, 0.0 if value > disclosed else value),
+            _ties_node(state, ties, asset_id, through, value if value > disclosed else 0.0, threshold),
+        ),
+    )
+
+
+def _arrives(state: State, ties: _Ties, asset_id: str, steps: int) -> float:
+    """Return x, what the ties of a company bring it, `steps` ties down a path."""
+    return sum(tie.flow * _per_flow(state, tie.customer, steps) for tie in ties.of(asset_id))
+
+
+def _per_flow(state: State, customer: str, steps: int) -> float:
+    """Return theta + delta (1 - theta) r of the customer of a tie that is `steps` ties down a path."""
+    number = state.node[customer]
+    theta = float(state.system.theta[number])
+    reached = state.at_level(steps + 1)
+    passed = 0.0 if reached is None else float(reached[number])
+    return theta + state.definition.supplier_ties.delta * (1 - theta) * passed
+
+
+def _disclosed_node(state: State, asset_id: str, value: float, contribution: float | None) -> Node:
+    name = "disclosed share"
+    rows = state.rows_of("ai_revenue_share", asset_id)
+    if rows.is_empty():
+        return Node(name, value, contribution, "none is disclosed")
+    weights = state.definition.supplier_ties.scope_weights()
+    scopes = tuple(
+        Node(
+            f"scope {row['scope']}",
+            row["share"] * weights[row["scope"]],
+            text=f"share {row['share']:g} x weight {weights[row['scope']]:g}, period to {row['period_end']}",
+            sources=(source,),
+        )
+        for row, source in zip(rows.iter_rows(named=True), sources_of("ai_revenue_share", rows), strict=True)
+    )
+    best = max(scopes, key=lambda node: node.value or 0.0)
+    return Node(name, value, contribution, f"the largest: {best.name}", best.sources, scopes)
+
+
+def _ties_node(
+    state: State, ties: _Ties, asset_id: str, value: float, contribution: float, threshold: float
+) -> Node:
+    paths = sorted(_paths(state, ties, asset_id, threshold), key=lambda path: -path.amount)
+    nodes = [_path_node(state, path) for path in paths]
+    rest = value - sum(path.amount for path in paths)
+    if ties.of(asset_id):
+        text = f"all that carry less than {threshold:g} each, and the rounding of the iteration"
+        nodes.append(Node(REMAINDER, rest, rest, text))
+    named = ties.of(asset_id)
+    text = f"{len(named)} named customer{'' if len(named) == 1 else 's'}" if named else "no named customer"
+    if named and not value:
+        text += "; none of them, nor who buys from them, is known to spend on AI or to earn from it"
+    own = tuple(tie.source for tie in named)
+    carrying = {path.ties[0] for path in paths}
+    nodes += [
+        _tie_node(state, tie, "; carries too little to be told") for tie in named if tie not in carrying
+    ]
+    nodes += _far_nodes(state, ties, asset_id, paths)
+    return Node("ties", value, contribution, text, own, tuple(nodes))
+
+
+def _far_nodes(state: State, ties: _Ties, asset_id: str, paths: list[_Path]) -> list[Node]:
+    """Return who spends on AI and is reached only through other customers, with what that carries."""
+    tier, through = _reached(ties, asset_id)
+    found = []
+    for far, steps in tier.items():
+        if steps < 2 or not state.system.theta[state.node[far]] > 0:
+            continue
+        carried = sum(
+            path.amount for path in paths if path.ties[-1].customer == far and path.ends_in == "capex"
+        )
+        middle = " and ".join(state.names[asset] for asset in through[far])
+        text = f"only through {middle}"
+        if not carried:
+            whole = [a for a in through[far] if state.system.theta[state.node[a]] == 1.0]
+            text += (
+                ", whose capex is AI as a whole: nothing more to pass on"
+                if whole == through[far]
+                else ": carries too little to be told"
+            )
+        found.append(Node(f"{state.names[far]} at tier {steps}", carried, text=text))
+    return found
+
+
+def _reached(ties: _Ties, asset_id: str) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Return how many ties away everybody downstream is at least, and through whom the way there ends."""
+    tier, through = {asset_id: 0}, dict[str, list[str]]()
+    now = [asset_id]
+    while now:
+        onwards = []
+        for supplier in now:
+            for tie in ties.of(supplier):
+                if tie.customer not in tier:
+                    tier[tie.customer] = tier[supplier] + 1
+                    onwards.append(tie.customer)
+                if tier[tie.customer] == tier[supplier] + 1 and supplier not in through.setdefault(
+                    tie.customer, []
+                ):
+                    through[tie.customer].append(supplier)
+        now = onwards
+    return tier, through
+
+
+def _paths(
+    state: State,
+    ties: _Ties,
+    asset_id: str,
+    threshold: float,
+    *,
+    before: tuple[_Tie, ...] = (),
+    weight: float = 1.0,
+) -> Iterator[_Path]:
+    """Yield the paths that carry at least the threshold; the part below a tie only shrinks, so small ones are cut."""
+    delta = state.definition.supplier_ties.delta
+    for tie in ties.of(asset_id):
+        steps = len(before)
+        if weight * tie.flow * _per_flow(state, tie.customer, steps) < threshold:
+            continue
+        number = state.node[tie.customer]
+        theta = float(state.system.theta[number])
+        here = (*before, tie)
+        spends = weight * tie.flow * theta
+        if spends >= threshold:
+            yield _Path(here, "capex", spends)
+        reached = state.at_level(steps + 1)
+        if reached is None:
+            continue
+        onwards = weight * tie.flow * delta * (1 - theta)
+        disclosed = float(state.system.disclosed[number])
+        if float(reached[number]) <= disclosed:
+            if onwards * disclosed >= threshold:
+                yield _Path(here, "disclosed share", onwards * disclosed)
+        else:
+            yield from _paths(state, ties, tie.customer, threshold, before=here, weight=onwards)
+
+
+def _path_node(state: State, path: _Path) -> Node:
+    delta = state.definition.supplier_ties.delta
+    nodes, factors = [], []
+    for place, tie in enumerate(path.ties):
+        last = place == len(path.ties) - 1
+        nodes.append(_tie_node(state, tie))
+        factors.append(f"{tie.flow:.4g}")
+        theta = theta_node(state, tie.customer)
+        if not last or path.ends_in != "capex":
+            factors.append(
+                f"{delta * (1 - (theta.value or 0.0)):.4g} passed on by {state.names[tie.customer]}"
+            )
+        if last:
+            nodes.append(_end_node(state, tie.customer, path.ends_in))
+            end = nodes[-1]
+            factors.append(f"{end.value:.4g} {end.name}")
+    ids = [path.ties[0].supplier, *(tie.customer for tie in path.ties)]
+    again = [state.names[asset] for asset in dict.fromkeys(ids) if ids.count(asset) > 1]
+    tier = len(path.ties)
+    note = f"; passes {' and '.join(again)} again (a cycle)" if again else ""
+    text = f"tier {tier}: {' x '.join(factors)}{note}"
+    name = " -> ".join(state.names[asset] for asset in ids)
+    label = f"{name}: {path.ends_in}"
+    sources = tuple(source for node in nodes for source in node.sources)
+    return Node(label, path.amount, path.amount, text, sources, tuple(nodes))
+
+
+def _tie_node(state: State, tie: _Tie, note: str = "") -> Node:
+    row = tie.source.row
+    share = f"{row['revenue_share']:.1%} of the revenue of {state.names[tie.supplier]}"
+    flow_share = row["ai_share"]
+    if flow_share is None:
+        flow_share = state.definition.supplier_ties.default_flow_share
+    if flow_share != 1.0:
+        share += f", {flow_share:g} of it AI if the customer's is"
+    text = f"{share}, period to {row['period_end']}{note}"
+    name = f"{state.names[tie.supplier]} -> {state.names[tie.customer]}"
+    return Node(name, tie.flow, text=text, sources=(tie.source,))
+
+
+def _end_node(state: State, customer: str, ends_in: str) -> Node:
+    if ends_in == "capex":
+        theta = theta_node(state, customer)
+        return Node(f"theta of {state.names[customer]}", theta.value, text=theta.text, sources=theta.sources)
+    disclosed = _disclosed_node(state, customer, float(state.system.disclosed[state.node[customer]]), None)
+    name = f"disclosed share of {state.names[customer]}"
+    return Node(name, disclosed.value, None, disclosed.text, disclosed.sources, disclosed.children)
+
+
+def paths_of(state: State, asset_id: str, threshold: float) -> pl.DataFrame:
+    """Return a row per path that carries at least the threshold, the largest first."""
+    found = sorted(_paths(state, _Ties(state), asset_id, threshold), key=lambda path: -path.amount)
+    rows = []
+    for path in found:
+        ids = [path.ties[0].supplier, *(tie.customer for tie in path.ties)]
+        rows.append(
+            (
+                " -> ".join(state.names[asset] for asset in ids), len(path.ties), path.ends_in, path.amount,
+                [tie.flow for tie in path.ties], [tie.source.source for tie in path.ties],
+                max((t.source.known_at for t in path.ties if t.source.known_at), default=None),
+            )
+        )  # fmt: skip
+    return pl.DataFrame(rows, schema=PATHS, orient="row")
+
+
+def demand_node(state: State, asset_id: str) -> Node:
+    """Return d of a company: abnormal capex of its customers, by the share of revenue they stand for."""
+    value = state.row(asset_id)["demand_growth"]
+    if value is None:
+        return Node("demand_growth", None, text="unknown: nobody has looked at its customers")
+    children = []
+    for tie in _Ties(state).of(asset_id):
+        growth = float(state.system.abnormal_capex[state.node[tie.customer]])
+        part = tie.flow * growth
+        text = f"{tie.flow:.4g} of revenue x abnormal capex {growth:.4f}"
+        children.append(Node(state.names[tie.customer], growth, part, text, (tie.source,)))
+    text = "abnormal capex of the customers, by their share of revenue"
+    return Node(
+        "demand_growth", value, text=text if children else "no named customer", children=tuple(children)
+    )
