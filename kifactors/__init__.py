@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
     from kifactors.evaluation import evaluate
-    from kifactors.explanation import explain
+    from kifactors.explanation import explain, explain_change
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
     from kifactors.io import read_scores, read_tables, write_scores
@@ -54,6 +54,7 @@ __all__ = [
     "evaluate",
     "evaluation",
     "explain",
+    "explain_change",
     "explanation",
     "graph",
     "index_rules",
@@ -85,6 +86,7 @@ _ROOM_OF = {
     "Tables": "schema",
     "evaluate": "evaluation",
     "explain": "explanation",
+    "explain_change": "explanation",
     "ingest_sec": "ingest",
     "load_bundled": "bundle",
     "month_ends": "calendar",

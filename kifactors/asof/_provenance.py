@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -55,19 +56,25 @@ def in_force_rows(
     have = {name: _with_source(frame) for name, frame in tables if name in INPUTS}
     found = {}
     if "ai_capex_share" in have:
-        keep = ("provenance", *PROVENANCE)
-        found["ai_capex_share"] = ai_capex_share(have["ai_capex_share"], dates, time=time, keep=keep)
+        table = have["ai_capex_share"]
+        found["ai_capex_share"] = ai_capex_share(table, dates, time=time, keep=("provenance", *PROVENANCE))
     if "ai_revenue_share" in have:
-        keep = ("period_end", *PROVENANCE)
-        found["ai_revenue_share"] = ai_revenue_share(have["ai_revenue_share"], dates, time=time, keep=keep)
+        table = have["ai_revenue_share"]
+        found["ai_revenue_share"] = ai_revenue_share(
+            table, dates, time=time, keep=("period_end", *PROVENANCE)
+        )
     if "capex_guidance" in have:
-        keep = ("period_start", "period_end", "low", "high", *PROVENANCE)
-        found["capex_guidance"] = capex_guidance(have["capex_guidance"], dates, time=time, ttm=ttm, keep=keep)
+        table, period = have["capex_guidance"], ("period_start", "period_end", "low", "high")
+        found["capex_guidance"] = capex_guidance(
+            table, dates, time=time, ttm=ttm, keep=(*period, *PROVENANCE)
+        )
     if "revenue_ties" in have:
         found["revenue_ties"] = _ties(have["revenue_ties"], tables.tie_disclosures, dates, time)
     if "index_membership" in have:
-        keep = ("start", "end", *PROVENANCE)
-        found["index_membership"] = index_membership(have["index_membership"], dates, time=time, keep=keep)
+        table = have["index_membership"]
+        found["index_membership"] = index_membership(
+            table, dates, time=time, keep=("start", "end", *PROVENANCE)
+        )
     return {name: frame.rename({"available_at": "known_at"}) for name, frame in found.items()}
 
 
@@ -79,9 +86,7 @@ def _with_source(frame: pl.DataFrame) -> pl.DataFrame:
     return frame if "source" in frame.columns else frame.with_columns(source=pl.lit(None, pl.String))
 
 
-def tie_filings(
-    tables: Tables, supplier_id: str, dates: tuple[object, object], *, time: Time
-) -> pl.DataFrame:
+def tie_filings(tables: Tables, supplier_id: str, dates: tuple[date, date], *, time: Time) -> pl.DataFrame:
     """Return the ties of a supplier that became usable after the first date, up to the second, with `known_at`.
 
     Examples

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -9,10 +10,10 @@ from kifactors.explanation._node import Node, Source, sources_of
 from kifactors.explanation._spending import theta_node
 from kifactors.explanation._state import State
 
-__all__ = ["PATHS", "REMAINDER", "demand_node", "paths_of", "revenue_node"]
+__all__ = ["PATHS", "REMAINDER", "customers_of", "demand_node", "paths_of", "revenue_node"]
 
 REMAINDER = "smaller paths"
-PATHS = {
+PATHS: dict[str, Any] = {
     "path": pl.String,
     "tier": pl.Int64,
     "ends_in": pl.String,
@@ -171,6 +172,13 @@ def _far_nodes(state: State, ties: _Ties, asset_id: str, paths: list[_Path]) -> 
             )
         found.append(Node(f"{state.names[far]} at tier {steps}", carried, text=text))
     return found
+
+
+def customers_of(a: State, b: State, asset_id: str) -> list[str]:
+    """Return everybody downstream of a company on either date, itself first, the nearest before the others."""
+    tiers = [_reached(_Ties(state), asset_id)[0] for state in (a, b)]
+    both = {asset: min(tier[asset] for tier in tiers if asset in tier) for tier in tiers for asset in tier}
+    return sorted(both, key=lambda asset: (both[asset], asset))
 
 
 def _reached(ties: _Ties, asset_id: str) -> tuple[dict[str, int], dict[str, list[str]]]:

@@ -42,7 +42,7 @@ def missing_node(state: State, asset_id: str) -> Node | None:
         expired = _expired(state, asset_id)
         text = "nobody has looked at its revenue: pillar B is absent"
         if expired.height:
-            text = f"its last ties, of the period to {expired['period_end'].max()}, have expired: pillar B is absent"
+            text = f"its last ties, of the period to {expired['period_end'].sort()[-1]}, have expired: pillar B is absent"
         gaps.append(Node("ai_revenue", text=text, sources=sources_of("revenue_ties", expired)))
     gaps += [
         Node(name, text="unknown: left out of pillar A, whose other weights grow")

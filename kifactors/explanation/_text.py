@@ -56,13 +56,13 @@ def _number(value: float) -> str:
 
 
 def _shown(node: Node) -> list[Node]:
-    """Return the nodes below, less those that are 0, add 0 and stand on no row."""
+    """Return the nodes below, less those that are 0, add 0 and stand on no row of input."""
     return [
         child
         for child in node.children
         if child.contribution is None
         or child.value is None
-        or child.sources
+        or any(deep.sources for _, _, deep in child.walk())
         or max(abs(child.value), abs(child.contribution)) >= SMALLEST
     ]
 
