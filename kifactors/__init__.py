@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
     from kifactors.evaluation import evaluate
-    from kifactors.explanation import explain, explain_change
+    from kifactors.explanation import coverage_report, explain, explain_change
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
     from kifactors.io import read_scores, read_tables, write_scores
@@ -49,6 +49,7 @@ __all__ = [
     "Tables",
     "asof",
     "calendar",
+    "coverage_report",
     "cross_section",
     "definition",
     "evaluate",
@@ -84,6 +85,7 @@ _ROOM_OF = {
     "FactorDefinition": "definition",
     "Scores": "scores",
     "Tables": "schema",
+    "coverage_report": "explanation",
     "evaluate": "evaluation",
     "explain": "explanation",
     "explain_change": "explanation",

@@ -123,7 +123,7 @@ class Change:
         before, after = getattr(self, name)
         text = " -> ".join("unknown (counts as 0)" if x is None else f"{x:.4f}" for x in (before, after))
         children = tuple(
-            Node(f"{step.group} {step.name}", None, getattr(step, name), step.text, step.after)
+            Node(f"{step.group} {step.name}", None, getattr(step, name), step.text, step.after or step.before)
             for step in self.steps
             if getattr(step, name)
         )

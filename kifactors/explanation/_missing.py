@@ -6,7 +6,7 @@ from kifactors import asof
 from kifactors.explanation._node import Node, Source, sources_of
 from kifactors.explanation._state import State
 
-__all__ = ["missing_node", "undisclosed_sources"]
+__all__ = ["expired_of", "missing_node", "undisclosed_sources"]
 
 
 def undisclosed_sources(state: State, asset_id: str) -> dict[str, tuple[Source, ...]]:
@@ -17,11 +17,12 @@ def undisclosed_sources(state: State, asset_id: str) -> dict[str, tuple[Source, 
         found["anonymous customers"] = sources_of(
             "revenue_ties", ties.filter(pl.col("customer_id").is_null())
         )
-    found["expired ties"] = sources_of("revenue_ties", _expired(state, asset_id))
+    found["expired ties"] = sources_of("revenue_ties", expired_of(state, asset_id))
     return found
 
 
-def _expired(state: State, asset_id: str) -> pl.DataFrame:
+def expired_of(state: State, asset_id: str) -> pl.DataFrame:
+    """Return the ties of a company that would be in force, had they not expired."""
     ties = state.tables.revenue_ties
     own = None if ties is None else ties.filter(pl.col("supplier_id") == asset_id)
     return asof.expired_ties(own, state.tables.tie_disclosures, state.dates, time=state.definition.time)
@@ -39,7 +40,7 @@ def missing_node(state: State, asset_id: str) -> Node | None:
             )
         )
     if row["ai_revenue"] is None:
-        expired = _expired(state, asset_id)
+        expired = expired_of(state, asset_id)
         text = "nobody has looked at its revenue: pillar B is absent"
         if expired.height:
             text = f"its last ties, of the period to {expired['period_end'].sort()[-1]}, have expired: pillar B is absent"

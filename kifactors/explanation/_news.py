@@ -7,6 +7,7 @@ import polars as pl
 
 from kifactors import asof
 from kifactors.explanation._earning import customers_of
+from kifactors.explanation._missing import expired_of
 from kifactors.explanation._node import Source, sources_of
 from kifactors.explanation._state import State
 
@@ -112,8 +113,11 @@ def _ties(a: State, b: State, supplier: str) -> Iterator[News]:
     gone, new = _only_in(then, now), _only_in(now, then)
     if not gone.height and not new.height and _covered(a, supplier) == _covered(b, supplier):
         return
+    text = _tie_text(b, then, now) + _superseded(a, b, supplier, now)
+    if then.height and not now.height and expired_of(b, supplier).height:
+        text += f" (expired: of the period to {then['period_end'][0]})"
     yield News(
-        "ties", b.names[supplier], TIES, supplier, _tie_text(b, then, now) + _superseded(a, b, supplier, now),
+        "ties", b.names[supplier], TIES, supplier, text,
         sources_of("revenue_ties", gone), sources_of("revenue_ties", new),
     )  # fmt: skip
 

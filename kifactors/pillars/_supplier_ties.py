@@ -21,10 +21,12 @@ class SupplierTieDescriptors:
 
     descriptors : (date, asset_id, ai_revenue, ai_revenue_low, ai_revenue_high, demand_growth).
     convergence : (date, tie_sweeps, tie_error_bound), a row per date on which anything is known of anybody's revenue.
+    system : what was solved.
     """
 
     descriptors: pl.DataFrame
     convergence: pl.DataFrame
+    system: "TieSystem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def supplier_ties(
             tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
             tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
         ),
+        system,
     )
 
 
