@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command line: 0 done, 1 bad data, 2 wrong usage; a traceback only with ``--debug``."""
     try:
         # The module of the last commands; it has all of them on its app.
-        from kifactors.cli._store import app
+        from kifactors.cli._explain import app
     except ImportError as error:
         print(f"the command line needs {error.name}: pip install 'kifactors[cli]'", file=sys.stderr)
         sys.exit(BAD_DATA)

@@ -12,7 +12,7 @@ from kifactors.evaluation import Evaluation
 from kifactors.portfolio import PortfolioExposure
 from kifactors.scores import Scores
 
-__all__ = ["chosen", "contributions", "figures", "history", "least_width", "ranking", "totals"]
+__all__ = ["chosen", "contributions", "coverages", "figures", "history", "least_width", "ranking", "totals"]
 
 UNKNOWN = "unknown"
 ROLES = ("pioneer", "tool_supplier", "both", "index_only")
@@ -165,6 +165,43 @@ def figures(found: Evaluation) -> Table:
         t = "" if row["t"] is None else f"{row['t']:+.2f}"
         table.add_row(row["metric"], _figure(row["value"]), interval, t, row["note"])
     return table
+
+
+def coverages(table: pl.DataFrame) -> Table:
+    """Return what is disclosed by date, and how wide the bounds are for what is not."""
+    shown = _table("What is disclosed, in % of market cap, and the width of the bounds of the exposure")
+    caps = table["market_cap"].null_count() < table.height
+    if not caps:
+        shown.title = "What is disclosed, in % of assets, and the width of the bounds of the exposure"
+    names = {
+        "share_fundamentals": "facts",
+        "share_ties": "ties",
+        "share_segments": "segments",
+        "width_mean": "width",
+        "width_discounted_scopes": "scopes",
+        "width_anonymous_customers": "anonymous",
+        "width_expired_ties": "expired",
+        "width_undisclosed_remainder": "remainder",
+    }
+    groups = ["group"] if "group" in table.columns else []
+    shown.add_column("date", no_wrap=True)
+    for name in groups:
+        shown.add_column(name, no_wrap=True)
+    for name in ("assets", "known", *names.values(), "left"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in table.iter_rows(named=True):
+        shown.add_row(
+            str(row["date"]),
+            *(escape(row[name] or "-") for name in groups),
+            f"{row['assets']:,}",
+            f"{row['known']:,}",
+            *(
+                "-" if row[n] is None else f"{100 * row[n]:.1f}" if n.startswith("share") else f"{row[n]:.3f}"
+                for n in names
+            ),
+            str(row["left"]),
+        )
+    return shown
 
 
 def _figure(value: float | None) -> str:

@@ -206,9 +206,9 @@ def explain_change(
         raise DateError(f"start must be before end; got {first} and {last}. Give the earlier date first.")
     frames = [scores.at(day).to_polars() for day in (last, first)]
     asset_id = asset_of(asset, *frames, when=f"{first} or {last}")
-    states = [state_on(scores, tables, day) for day in (first, last)]
-    ends = [_numbers(state.panel, asset_id) for state in states]
-    steps = _steps(list(news_between(*states, asset_id)), tables, (first, last), scores, asset_id, ends)
+    then, now = (state_on(scores, tables, day) for day in (first, last))
+    ends = [_numbers(state.panel, asset_id) for state in (then, now)]
+    steps = _steps(list(news_between(then, now, asset_id)), tables, (first, last), scores, asset_id, ends)
     own = pl.concat(frames).filter(pl.col("asset_id") == asset_id)
     (e0, f0), (e1, f1) = ends
     return Change(asset_id, own["ticker"][0], first, last, (e0, e1), (f0, f1), tuple(steps))
