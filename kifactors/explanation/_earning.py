@@ -307,7 +307,10 @@ def demand_node(state: State, asset_id: str) -> Node:
     for tie in _Ties(state).of(asset_id):
         growth = float(state.system.abnormal_capex[state.node[tie.customer]])
         part = tie.flow * growth
-        text = f"{tie.flow:.4g} of revenue x abnormal capex {growth:.4f}"
+        known = state.system.nodes["abnormal_capex"][state.node[tie.customer]] is not None
+        spends = state.system.theta[state.node[tie.customer]] > 0
+        what = "unknown, counts as 0" if spends and not known else f"{growth:.4f}"
+        text = f"{tie.flow:.4g} of revenue x abnormal capex {what}"
         children.append(Node(state.names[tie.customer], growth, part, text, (tie.source,)))
     text = "abnormal capex of the customers, by their share of revenue"
     return Node(

@@ -143,7 +143,7 @@ def _tie_text(state: State, then: pl.DataFrame, now: pl.DataFrame) -> str:
 
 
 def _superseded(a: State, b: State, supplier: str, now: pl.DataFrame) -> str:
-    """Tell the ties that appeared in between and are not in force, for a newer period came with them."""
+    """Tell the ties that appeared in between and are not in force, for a newer period or vintage counts."""
     filed = asof.tie_filings(b.tables, supplier, (a.day, b.day), time=b.definition.time)
     if filed.is_empty():
         return ""
@@ -154,7 +154,7 @@ def _superseded(a: State, b: State, supplier: str, now: pl.DataFrame) -> str:
         f"of the period to {row['period_end']}, known {row['known_at']}"
         for row in over.iter_rows(named=True)
     ]
-    return f" (came and went in between: {'; '.join(told)})" if told else ""
+    return f" (superseded: {'; '.join(told)})" if told else ""
 
 
 def _facts(a: State, b: State, assets: list[str]) -> Iterator[News]:

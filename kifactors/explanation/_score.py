@@ -45,8 +45,10 @@ def score_node(state: State, asset_id: str, raw: Mapping[str, Node]) -> Node:
         value = "absent, counts as 0" if node.value is None else f"{node.value:.4f}"
         text = f"weight {weights[name]:g} x {value} / {scale:.4f}"
         children.append(Node(name, node.value, part, text, (), node.children))
-    text = "cap-weighted mean of everybody" if "market_cap" in state.panel.columns else "mean of everybody"
-    children.append(Node("market mean", mean, -mean / scale, f"- {text} {mean:.4f} / {scale:.4f}"))
+    text = "cap-weighted mean" if "market_cap" in state.panel.columns else "mean"
+    children.append(
+        Node("market mean", mean, -mean / scale, f"less the {text} of all known {mean:.4f} / {scale:.4f}")
+    )
     whole = sum(child.contribution or 0.0 for child in children)
     clip = state.definition.scaling.clip
     if abs(whole) > clip:
