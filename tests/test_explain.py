@@ -169,6 +169,8 @@ def test_the_market_mean_is_that_of_the_scores(seed, day):
         return
     mean = np.average(used["raw"], weights=used["market_cap"])
     scale = np.sqrt(((used.filter(pl.col("exposure") != 0)["raw"] - mean) ** 2).mean())
+    if scale <= 1e-12 * used["raw"].abs().max():
+        return  # all alike: everybody has score 0
     for row in frame.filter(pl.col("score").is_not_null()).iter_rows(named=True):
         node = kf.explain(scores, tables, row["asset_id"]).score
         parts = {child.name: child.contribution for child in node.children}
@@ -200,6 +202,15 @@ def test_a_union_is_split_without_remainder(parts):
     found = shapley_of_union(parts)
     assert sum(found) == pytest.approx(1 - np.prod([1 - x for x in parts]), abs=EXACT)
     assert all(-EXACT <= x <= part + EXACT for x, part in zip(found, parts, strict=True))
+
+
+def test_who_is_alone_has_no_score_to_split():
+    why = explained("s", ("s", "p", 0.5))
+    assert (why.score.value, why.score.text) == (
+        0.0,
+        "0 for everybody: nobody is exposed, or all who are known are alike",
+    )
+    assert why.exposure.value == pytest.approx(0.3)
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------

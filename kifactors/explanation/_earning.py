@@ -1,70 +1,13 @@
 """Why AI revenue is what it is: the disclosed share against the ties, path by path to whoever spends."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
-import polars as pl
-
-from kifactors.explanation._node import Node, Source, sources_of
+from kifactors.explanation._node import Node, sources_of
+from kifactors.explanation._paths import Path, Tie, Ties, arrives, paths_from, reached
 from kifactors.explanation._spending import theta_node
 from kifactors.explanation._state import State
 
-__all__ = ["PATHS", "REMAINDER", "customers_of", "demand_node", "paths_of", "revenue_node"]
+__all__ = ["REMAINDER", "demand_node", "revenue_node"]
 
 REMAINDER = "smaller paths"
-PATHS: dict[str, Any] = {
-    "path": pl.String,
-    "tier": pl.Int64,
-    "ends_in": pl.String,
-    "contribution": pl.Float64,
-    "ties": pl.List(pl.Float64),
-    "sources": pl.List(pl.String),
-    "known_at": pl.Date,
-}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tie:
-    """A tie in force: `flow` is W = R * Phi, scaled where the named shares of the supplier add to more than 1."""
-
-    supplier: str
-    customer: str
-    flow: float
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    """Ties from the company down to one that spends (`theta`) or discloses (`disclosed`), and what it carries."""
-
-    ties: tuple[_Tie, ...]
-    ends_in: str
-    amount: float
-
-
-class _Ties:
-    """The ties in force of one date by supplier."""
-
-    def __init__(self, state: State) -> None:
-        rows = state.rows.get("revenue_ties")
-        self._by_supplier: dict[str, list[_Tie]] = {}
-        if rows is None:
-            return
-        named = rows.filter(pl.col("customer_id").is_not_null())
-        total = pl.col("revenue_share").sum().over("supplier_id")
-        share = pl.col("ai_share").fill_null(state.definition.supplier_ties.default_flow_share)
-        flow = pl.col("revenue_share") * share / pl.max_horizontal(total, pl.lit(1.0))
-        named = named.with_columns(flow=flow).sort(
-            "supplier_id", "flow", "customer_id", descending=[False, True, False]
-        )
-        sources = sources_of("revenue_ties", named.drop("flow"))
-        for row, source in zip(named.iter_rows(named=True), sources, strict=True):
-            tie = _Tie(row["supplier_id"], row["customer_id"], row["flow"], source)
-            self._by_supplier.setdefault(tie.supplier, []).append(tie)
-
-    def of(self, supplier: str) -> list[_Tie]:
-        return self._by_supplier.get(supplier, [])
 
 
 def revenue_node(state: State, asset_id: str, threshold: float) -> Node:
@@ -79,10 +22,10 @@ def revenue_node(state: State, asset_id: str, threshold: float) -> Node:
         return Node(name, None, text=text)
     if asset_id not in state.node:
         return Node(name, value, text="nobody has looked at it: taken as 0 by the definition")
-    ties = _Ties(state)
+    ties = Ties(state)
     disclosed = float(state.system.disclosed[state.node[asset_id]])
     # An iterate is what the ties carry only if it is above the disclosed share.
-    through = value if value > disclosed else _arrives(state, ties, asset_id, 0)
+    through = value if value > disclosed else arrives(state, ties, asset_id, 0)
     counts = "the ties" if value > disclosed else "the disclosed share"
     text = f"the larger of disclosed {disclosed:.4f} and ties {through:.4f}: {counts} count{'' if value > disclosed else 's'}"
     return Node(
@@ -94,20 +37,6 @@ def revenue_node(state: State, asset_id: str, threshold: float) -> Node:
             _ties_node(state, ties, asset_id, through, value if value > disclosed else 0.0, threshold),
         ),
     )
-
-
-def _arrives(state: State, ties: _Ties, asset_id: str, steps: int) -> float:
-    """Return x, what the ties of a company bring it, `steps` ties down a path."""
-    return sum(tie.flow * _per_flow(state, tie.customer, steps) for tie in ties.of(asset_id))
-
-
-def _per_flow(state: State, customer: str, steps: int) -> float:
-    """Return theta + delta (1 - theta) r of the customer of a tie that is `steps` ties down a path."""
-    number = state.node[customer]
-    theta = float(state.system.theta[number])
-    reached = state.at_level(steps + 1)
-    passed = 0.0 if reached is None else float(reached[number])
-    return theta + state.definition.supplier_ties.delta * (1 - theta) * passed
 
 
 def _disclosed_node(state: State, asset_id: str, value: float, contribution: float | None) -> Node:
@@ -130,9 +59,9 @@ def _disclosed_node(state: State, asset_id: str, value: float, contribution: flo
 
 
 def _ties_node(
-    state: State, ties: _Ties, asset_id: str, value: float, contribution: float, threshold: float
+    state: State, ties: Ties, asset_id: str, value: float, contribution: float, threshold: float
 ) -> Node:
-    paths = sorted(_paths(state, ties, asset_id, threshold), key=lambda path: -path.amount)
+    paths = sorted(paths_from(state, ties, asset_id, threshold), key=lambda path: -path.amount)
     nodes = [_path_node(state, path) for path in paths]
     rest = value - sum(path.amount for path in paths)
     if ties.of(asset_id):
@@ -151,9 +80,9 @@ def _ties_node(
     return Node("ties", value, contribution, text, own, tuple(nodes))
 
 
-def _far_nodes(state: State, ties: _Ties, asset_id: str, paths: list[_Path]) -> list[Node]:
+def _far_nodes(state: State, ties: Ties, asset_id: str, paths: list[Path]) -> list[Node]:
     """Return who spends on AI and is reached only through other customers, with what that carries."""
-    tier, through = _reached(ties, asset_id)
+    tier, through = reached(ties, asset_id)
     found = []
     for far, steps in tier.items():
         if steps < 2 or not state.system.theta[state.node[far]] > 0:
@@ -174,66 +103,7 @@ def _far_nodes(state: State, ties: _Ties, asset_id: str, paths: list[_Path]) -> 
     return found
 
 
-def customers_of(a: State, b: State, asset_id: str) -> list[str]:
-    """Return everybody downstream of a company on either date, itself first, the nearest before the others."""
-    tiers = [_reached(_Ties(state), asset_id)[0] for state in (a, b)]
-    both = {asset: min(tier[asset] for tier in tiers if asset in tier) for tier in tiers for asset in tier}
-    return sorted(both, key=lambda asset: (both[asset], asset))
-
-
-def _reached(ties: _Ties, asset_id: str) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Return how many ties away everybody downstream is at least, and through whom the way there ends."""
-    tier, through = {asset_id: 0}, dict[str, list[str]]()
-    now = [asset_id]
-    while now:
-        onwards = []
-        for supplier in now:
-            for tie in ties.of(supplier):
-                if tie.customer not in tier:
-                    tier[tie.customer] = tier[supplier] + 1
-                    onwards.append(tie.customer)
-                if tier[tie.customer] == tier[supplier] + 1 and supplier not in through.setdefault(
-                    tie.customer, []
-                ):
-                    through[tie.customer].append(supplier)
-        now = onwards
-    return tier, through
-
-
-def _paths(
-    state: State,
-    ties: _Ties,
-    asset_id: str,
-    threshold: float,
-    *,
-    before: tuple[_Tie, ...] = (),
-    weight: float = 1.0,
-) -> Iterator[_Path]:
-    """Yield the paths that carry at least the threshold; the part below a tie only shrinks, so small ones are cut."""
-    delta = state.definition.supplier_ties.delta
-    for tie in ties.of(asset_id):
-        steps = len(before)
-        if weight * tie.flow * _per_flow(state, tie.customer, steps) < threshold:
-            continue
-        number = state.node[tie.customer]
-        theta = float(state.system.theta[number])
-        here = (*before, tie)
-        spends = weight * tie.flow * theta
-        if spends >= threshold:
-            yield _Path(here, "capex", spends)
-        reached = state.at_level(steps + 1)
-        if reached is None:
-            continue
-        onwards = weight * tie.flow * delta * (1 - theta)
-        disclosed = float(state.system.disclosed[number])
-        if float(reached[number]) <= disclosed:
-            if onwards * disclosed >= threshold:
-                yield _Path(here, "disclosed share", onwards * disclosed)
-        else:
-            yield from _paths(state, ties, tie.customer, threshold, before=here, weight=onwards)
-
-
-def _path_node(state: State, path: _Path) -> Node:
+def _path_node(state: State, path: Path) -> Node:
     delta = state.definition.supplier_ties.delta
     nodes, factors = [], []
     for place, tie in enumerate(path.ties):
@@ -260,7 +130,7 @@ def _path_node(state: State, path: _Path) -> Node:
     return Node(label, path.amount, path.amount, text, sources, tuple(nodes))
 
 
-def _tie_node(state: State, tie: _Tie, note: str = "") -> Node:
+def _tie_node(state: State, tie: Tie, note: str = "") -> Node:
     row = tie.source.row
     share = f"{row['revenue_share']:.1%} of the revenue of {state.names[tie.supplier]}"
     flow_share = row["ai_share"]
@@ -282,29 +152,13 @@ def _end_node(state: State, customer: str, ends_in: str) -> Node:
     return Node(name, disclosed.value, None, disclosed.text, disclosed.sources, disclosed.children)
 
 
-def paths_of(state: State, asset_id: str, threshold: float) -> pl.DataFrame:
-    """Return a row per path that carries at least the threshold, the largest first."""
-    found = sorted(_paths(state, _Ties(state), asset_id, threshold), key=lambda path: -path.amount)
-    rows = []
-    for path in found:
-        ids = [path.ties[0].supplier, *(tie.customer for tie in path.ties)]
-        rows.append(
-            (
-                " -> ".join(state.names[asset] for asset in ids), len(path.ties), path.ends_in, path.amount,
-                [tie.flow for tie in path.ties], [tie.source.source for tie in path.ties],
-                max((t.source.known_at for t in path.ties if t.source.known_at), default=None),
-            )
-        )  # fmt: skip
-    return pl.DataFrame(rows, schema=PATHS, orient="row")
-
-
 def demand_node(state: State, asset_id: str) -> Node:
     """Return d of a company: abnormal capex of its customers, by the share of revenue they stand for."""
     value = state.row(asset_id)["demand_growth"]
     if value is None:
         return Node("demand_growth", None, text="unknown: nobody has looked at its customers")
     children = []
-    for tie in _Ties(state).of(asset_id):
+    for tie in Ties(state).of(asset_id):
         growth = float(state.system.abnormal_capex[state.node[tie.customer]])
         part = tie.flow * growth
         known = state.system.nodes["abnormal_capex"][state.node[tie.customer]] is not None

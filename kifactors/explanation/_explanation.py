@@ -9,11 +9,12 @@ import polars as pl
 
 from kifactors.calendar import parse_date
 from kifactors.errors import DefinitionError
-from kifactors.explanation._earning import demand_node, paths_of
+from kifactors.explanation._earning import demand_node
 from kifactors.explanation._exposure import bounds_node, exposure_node
 from kifactors.explanation._missing import missing_node
 from kifactors.explanation._names import asset_of, check_inputs
 from kifactors.explanation._node import Node
+from kifactors.explanation._paths import paths_of
 from kifactors.explanation._relevance import relevance_node
 from kifactors.explanation._score import score_node
 from kifactors.explanation._spending import capex_nodes

@@ -28,7 +28,9 @@ def exposure_node(state: State, asset_id: str, threshold: float) -> Node:
     elif p is None or r is None:
         text = f"{'spending' if r is None else 'earning'} alone; the other is unknown"
     else:
-        text = f"1 - (1 - {p:.4f})(1 - {r:.4f}); the overlap is split in halves"
+        text = f"1 - (1 - {p:.4f})(1 - {r:.4f})"
+        if p and r:
+            text += "; the overlap is split in halves"
     return Node("exposure", e, text=text, children=children)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from kifactors import asof
-from kifactors.explanation._earning import customers_of
 from kifactors.explanation._missing import expired_of
 from kifactors.explanation._node import Source, sources_of
+from kifactors.explanation._paths import customers_of
 from kifactors.explanation._state import State
 
 __all__ = ["News", "news_between"]

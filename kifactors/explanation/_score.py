@@ -36,7 +36,7 @@ def score_node(state: State, asset_id: str, raw: Mapping[str, Node]) -> Node:
         return Node("score", None, text=f"unknown: {why}", children=tuple(pillars.values()))
     mean, scale = _market(state)
     if scale == 0.0:
-        text = "0 for everybody: nobody is exposed"
+        text = "0 for everybody: nobody is exposed, or all who are known are alike"
         return Node("score", score, text=text, children=tuple(pillars.values()))
     weights = _weights(state)
     children = []
