@@ -8,6 +8,7 @@ from kifactors.explanation._state import State
 __all__ = ["REMAINDER", "demand_node", "revenue_node"]
 
 REMAINDER = "smaller paths"
+MOST_FAR = 5
 
 
 def revenue_node(state: State, asset_id: str, threshold: float) -> Node:
@@ -82,24 +83,33 @@ def _ties_node(
 
 def _far_nodes(state: State, ties: Ties, asset_id: str, paths: list[Path]) -> list[Node]:
     """Return who spends on AI and is reached only through other customers, with what that carries."""
-    tier, through = reached(ties, asset_id)
+    tier, sellers = reached(ties, asset_id)
+    carried = dict[str, float]()
+    for path in paths:
+        if path.ends_in == "capex":
+            end = path.ties[-1].customer
+            carried[end] = carried.get(end, 0.0) + path.amount
+    spends = [asset for asset in tier if state.system.theta[state.node[asset]] > 0]
+    far = [asset for asset in spends if tier[asset] > 1]
+    # The nearest first, and of those who bring most.
+    far.sort(key=lambda asset: (tier[asset], -carried.get(asset, 0.0)))
     found = []
-    for far, steps in tier.items():
-        if steps < 2 or not state.system.theta[state.node[far]] > 0:
-            continue
-        carried = sum(
-            path.amount for path in paths if path.ties[-1].customer == far and path.ends_in == "capex"
+    for asset in far[:MOST_FAR]:
+        names = [state.names[seller] for seller in sellers[asset]]
+        shown = " and ".join(names[:MOST_FAR]) + (
+            f" and {len(names) - MOST_FAR} more" if len(names) > MOST_FAR else ""
         )
-        middle = " and ".join(state.names[asset] for asset in through[far])
-        text = f"only through {middle}"
-        if not carried:
-            whole = [a for a in through[far] if state.system.theta[state.node[a]] == 1.0]
+        text = f"only through {shown}"
+        if asset not in carried:
+            whole = all(state.system.theta[state.node[seller]] == 1.0 for seller in sellers[asset])
             text += (
                 ", whose capex is AI as a whole: nothing more to pass on"
-                if whole == through[far]
+                if whole
                 else ": carries too little to be told"
             )
-        found.append(Node(f"{state.names[far]} at tier {steps}", carried, text=text))
+        found.append(Node(f"{state.names[asset]} at tier {tier[asset]}", carried.get(asset, 0.0), text=text))
+    if len(far) > MOST_FAR:
+        found.append(Node("further away", text=f"{len(far) - MOST_FAR} more that spend on AI"))
     return found
 
 

@@ -47,8 +47,10 @@ def news_between(a: State, b: State, asset_id: str) -> Iterator[News]:
     yield from _stated(a, b, "theta", "ai_capex_share", [asset_id], _theta_text)
     yield from _stated(a, b, "guidance", "capex_guidance", [asset_id], _guidance_text)
     yield from _stated(a, b, "theta", "ai_capex_share", customers, _theta_text)
+    changed = _changed(a, b, "revenue_ties", "supplier_id")
     for supplier in everybody:
-        yield from _ties(a, b, supplier)
+        if supplier in changed or _covered(a, supplier) != _covered(b, supplier):
+            yield from _ties(a, b, supplier)
     yield from _stated(a, b, "disclosed share", "ai_revenue_share", everybody, _share_text)
     yield from _facts(a, b, customers)
     yield from _memberships(a, b, asset_id)
@@ -70,12 +72,25 @@ def _stated(
     assets: list[str],
     tell: Callable[[pl.DataFrame, pl.DataFrame], str],
 ) -> Iterator[News]:
+    changed = _changed(a, b, table, "asset_id")
     for asset in assets:
+        if asset not in changed:
+            continue
         then, now = (state.rows_of(table, asset) for state in (a, b))
         gone, new = _only_in(then, now), _only_in(now, then)
         if gone.height or new.height:
             before, after = sources_of(table, gone), sources_of(table, new)
             yield News(group, b.names[asset], (table,), asset, tell(then, now), before, after)
+
+
+def _changed(a: State, b: State, table: str, key: str) -> set[str]:
+    """Return whose rows in force differ."""
+    frames = [state.rows.get(table) for state in (a, b)]
+    known = [frame for frame in frames if frame is not None]
+    if len(known) < 2:
+        return {asset for frame in known for asset in frame[key]}
+    parts = _only_in(known[0], known[1]), _only_in(known[1], known[0])
+    return {asset for part in parts for asset in part[key]}
 
 
 def _values(frame: pl.DataFrame, column: str) -> str:
@@ -111,8 +126,6 @@ def _share_text(then: pl.DataFrame, now: pl.DataFrame) -> str:
 def _ties(a: State, b: State, supplier: str) -> Iterator[News]:
     then, now = (state.rows_of("revenue_ties", supplier, key="supplier_id") for state in (a, b))
     gone, new = _only_in(then, now), _only_in(now, then)
-    if not gone.height and not new.height and _covered(a, supplier) == _covered(b, supplier):
-        return
     text = _tie_text(b, then, now) + _superseded(a, b, supplier, now)
     if then.height and not now.height and expired_of(b, supplier).height:
         text += f" (expired: of the period to {then['period_end'][0]})"
@@ -158,8 +171,7 @@ def _superseded(a: State, b: State, supplier: str, now: pl.DataFrame) -> str:
 
 
 def _facts(a: State, b: State, assets: list[str]) -> Iterator[News]:
-    spenders = [asset for asset in assets if any(_spends(state, asset) for state in (a, b))]
-    for asset in spenders:
+    for asset in _other_flows(a, b, assets):
         then, now = (
             asof.trailing_facts(
                 state.tables.fundamentals,
@@ -180,9 +192,23 @@ def _facts(a: State, b: State, assets: list[str]) -> Iterator[News]:
         yield News("facts", b.names[asset], (table,), asset, f"twelve months of {text}", gone, new)
 
 
-def _spends(state: State, asset_id: str) -> bool:
-    rows = state.rows_of("ai_capex_share", asset_id)
-    return rows.height > 0 and float(rows["theta"][0]) > 0
+def _other_flows(a: State, b: State, assets: list[str]) -> list[str]:
+    """Return those of the companies that spend on AI on either date whose trailing flows differ."""
+    spend: set[str] = set()
+    for state in (a, b):
+        theta = state.rows.get("ai_capex_share")
+        if theta is not None:
+            spend.update(theta.filter(pl.col("theta") > 0)["asset_id"])
+    wanted = pl.DataFrame({"asset_id": sorted(spend.intersection(assets))}, schema={"asset_id": pl.String})
+    flows = [
+        asof.trailing_on(
+            state.tables.fundamentals, wanted.select(date=pl.lit(state.day), asset_id="asset_id"),
+            time=state.definition.time, ttm=state.definition.ttm,
+        )
+        for state in (a, b)
+    ]  # fmt: skip
+    differ = {asset for x, y in (flows, flows[::-1]) for asset in _only_in(x, y)["asset_id"]}
+    return [asset for asset in assets if asset in differ]
 
 
 def _sum(facts: pl.DataFrame, metric: str) -> str:

@@ -44,10 +44,11 @@ class Path:
 class Ties:
     """The ties in force of one date by supplier, the largest first; made when they are asked for."""
 
-    __slots__ = ("_known", "_rows")
+    __slots__ = ("_customers", "_known", "_rows")
 
     def __init__(self, state: State) -> None:
         self._known: dict[str, list[Tie]] = {}
+        self._customers: dict[str, list[str]] = {}
         rows = state.rows.get("revenue_ties")
         self._rows: pl.DataFrame | None = None
         if rows is None:
@@ -58,6 +59,12 @@ class Ties:
         flow = pl.col("revenue_share") * share / pl.max_horizontal(total, pl.lit(1.0))
         by = ("supplier_id", "flow", "customer_id", "customer_label")
         self._rows = named.with_columns(flow=flow).sort(by, descending=[False, True, False, False])
+        ends = self._rows.group_by("supplier_id", maintain_order=True).agg("customer_id")
+        self._customers = dict(ends.rows())
+
+    def customers(self, supplier: str) -> list[str]:
+        """Return the named customers of a supplier."""
+        return self._customers.get(supplier, [])
 
     def of(self, supplier: str) -> list[Tie]:
         """Return the ties to named customers of a supplier."""
@@ -148,19 +155,18 @@ def customers_of(a: State, b: State, asset_id: str) -> list[str]:
 
 
 def reached(ties: Ties, asset_id: str) -> tuple[dict[str, int], dict[str, list[str]]]:
-    """Return how many ties away everybody downstream is at least, and through whom the way there ends."""
-    tier, through = {asset_id: 0}, dict[str, list[str]]()
+    """Return how many ties away everybody downstream is at least, and who of them and of the company sells there."""
+    tier, sellers = {asset_id: 0}, dict[str, list[str]]()
     now = [asset_id]
     while now:
         onwards = []
         for supplier in now:
-            for tie in ties.of(supplier):
-                if tie.customer not in tier:
-                    tier[tie.customer] = tier[supplier] + 1
-                    onwards.append(tie.customer)
-                if tier[tie.customer] == tier[supplier] + 1 and supplier not in through.setdefault(
-                    tie.customer, []
-                ):
-                    through[tie.customer].append(supplier)
+            for customer in ties.customers(supplier):
+                if customer not in tier:
+                    tier[customer] = tier[supplier] + 1
+                    onwards.append(customer)
+                known = sellers.setdefault(customer, [])
+                if supplier not in known:
+                    known.append(supplier)
         now = onwards
-    return tier, through
+    return tier, sellers
