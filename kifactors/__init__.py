@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         cross_section,
         definition,
         evaluation,
+        explanation,
         graph,
         index_rules,
         network,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from kifactors.calendar import month_ends
     from kifactors.definition import FactorDefinition
     from kifactors.evaluation import evaluate
+    from kifactors.explanation import coverage_report, explain, explain_change
     from kifactors.factor import AIInfrastructureExposure
     from kifactors.ingest import ingest_sec
     from kifactors.io import (
@@ -59,10 +61,14 @@ __all__ = [
     "arrow_udf",
     "asof",
     "calendar",
+    "coverage_report",
     "cross_section",
     "definition",
     "evaluate",
     "evaluation",
+    "explain",
+    "explain_change",
+    "explanation",
     "graph",
     "index_rules",
     "ingest_sec",
@@ -99,7 +105,10 @@ _ROOM_OF = {
     "Scores": "scores",
     "Tables": "schema",
     "arrow_udf": "udf",
+    "coverage_report": "explanation",
     "evaluate": "evaluation",
+    "explain": "explanation",
+    "explain_change": "explanation",
     "ingest_sec": "ingest",
     "load_bundled": "bundle",
     "month_ends": "calendar",

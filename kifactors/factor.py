@@ -8,7 +8,7 @@ import polars as pl
 
 from kifactors import _kernels, asof
 from kifactors.calendar import DatesLike, score_dates
-from kifactors.composite import combine
+from kifactors.composite import Combined, combine
 from kifactors.continuation import known_past, later_dates
 from kifactors.definition import FactorDefinition
 from kifactors.eligible import check_covered, live_panel
@@ -16,14 +16,20 @@ from kifactors.engine import Runner, month_ranges, progress_of, runner_of, tasks
 from kifactors.errors import DataError
 from kifactors.labels import with_tickers
 from kifactors.panel import attach
-from kifactors.pillars import capex_intensity, economic_exposure, index_membership, supplier_ties
+from kifactors.pillars import (
+    SupplierTieDescriptors,
+    capex_intensity,
+    economic_exposure,
+    index_membership,
+    supplier_ties,
+)
 from kifactors.schema import SCORES, Tables
 from kifactors.scores import Scores
 
 if TYPE_CHECKING:
     import distributed
 
-__all__ = ["AIInfrastructureExposure"]
+__all__ = ["AIInfrastructureExposure", "pillars_and_composite"]
 
 # Dates are worked on in blocks of about this many rows, which bounds the memory above inputs and output.
 BLOCK_ROWS = 750_000
@@ -290,17 +296,7 @@ class AIInfrastructureExposure:
     def _block(
         self, tables: Tables, dates: pl.Series, n_threads: int | None
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
-        definition = self.definition
-        live = live_panel(tables, dates, definition)
-        capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
-        earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
-        panel = attach(live, capex.drop("theta"), earned.descriptors)
-        panel = panel.with_columns(
-            exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue"))
-        )
-        relevance = index_membership(tables, panel, dates, definition, n_threads=n_threads)
-        eligible = attach(panel, relevance).filter("eligible")
-        combined = combine(eligible, definition, n_threads=n_threads)
+        _, earned, combined = pillars_and_composite(tables, dates, self.definition, n_threads=n_threads)
         frame = _scores_columns(with_tickers(combined.frame, tables.assets))
         return frame, _diagnostics(dates, frame, earned.convergence, combined.reasons)
 
@@ -317,6 +313,30 @@ def _of_range(
 def _stacked(parts: list[tuple[pl.DataFrame, pl.DataFrame]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     frames, diagnostics = zip(*parts, strict=True)
     return pl.concat(frames), pl.concat(diagnostics)
+
+
+def pillars_and_composite(
+    tables: Tables, dates: pl.Series, definition: FactorDefinition, *, n_threads: int | None = None
+) -> tuple[pl.DataFrame, SupplierTieDescriptors, Combined]:
+    """Return everybody live, pillar B and the composite on a few dates, with the columns that scores leave out.
+
+    Parameters
+    ----------
+    tables : Tables
+        Encoded or not.
+    dates : polars.Series
+        Ascending score dates.
+    definition : FactorDefinition
+    """
+    live = live_panel(tables, dates, definition)
+    capex = capex_intensity(tables, live, dates, definition, n_threads=n_threads)
+    earned = supplier_ties(tables, live, capex, dates, definition, n_threads=n_threads)
+    panel = attach(live, capex.drop("theta"), earned.descriptors)
+    panel = panel.with_columns(exposure=economic_exposure(pl.col("capex_to_revenue"), pl.col("ai_revenue")))
+    relevance = index_membership(tables, panel, dates, definition, n_threads=n_threads)
+    panel = attach(panel, relevance)
+    combined = combine(panel.filter("eligible"), definition, n_threads=n_threads)
+    return panel, earned, combined
 
 
 def _check_tables(tables: Tables) -> None:

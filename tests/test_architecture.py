@@ -35,6 +35,7 @@ ROOMS = (
     "snapshot",
     "network",
     "scenarios",
+    "explanation",
     "screen",
     "index_rules",
     "portfolio",

@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import kifactors as kf
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -61,3 +63,13 @@ def test_article_example(capsys):
     assert all(text in microsoft for text in ("80 USD bn", "64.6 USD bn"))
     assert all(text in meta for text in ("66-72 USD bn", "66.0 to 72.0 USD bn", "69.7 USD bn"))
     assert all(text in alibaba for text in ("52 USD bn", "380.0 CNY bn", "unknown"))
+
+
+def test_the_explanation_is_real_output():
+    (shown,) = [block for block in blocks("text") if block.startswith("ANET on ")]
+    tables = kf.load_bundled()
+    scores = kf.AIInfrastructureExposure().compute(tables, ["2026-10-31"])
+    told = str(kf.explain(scores, tables, "ANET")).splitlines()
+    lines = [line for line in shown.splitlines() if not line.endswith("...")]
+    assert len(lines) > 15
+    assert [line for line in told if line in lines] == lines

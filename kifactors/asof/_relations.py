@@ -1,6 +1,6 @@
 """Who belongs to whom, and who is there at all, on each date: ties, coverage, memberships, live assets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -17,7 +17,7 @@ def revenue_ties(
     dates: pl.Series,
     *,
     time: Time,
-    sources: bool = False,
+    keep: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the ties in force on each date.
 
@@ -29,9 +29,8 @@ def revenue_ties(
         Ascending score dates.
     time : Time
         A tie whose period ended more than `tie_expiry_days` before a date has expired.
-    sources : bool
-        Whether to say where each tie is from: period_end, published (the day it became known), source (null where
-        the table has none).
+    keep : sequence of str
+        Further columns of `ties` to return.
 
     Returns
     -------
@@ -55,7 +54,6 @@ def revenue_ties(
     [('2024-12-31', 'x'), ('2024-12-31', 'y'), ('2025-02-28', 'y')]
     """
     if ties is None:
-        origin = {"period_end": pl.Date, "published": pl.Date, "source": pl.String} if sources else {}
         return pl.DataFrame(
             schema={
                 "date": pl.Date,
@@ -64,7 +62,6 @@ def revenue_ties(
                 "customer_label": pl.String,
                 "revenue_share": pl.Float64,
                 "ai_share": pl.Float64,
-                **origin,
             }
         )
     filing = ["supplier_id", "period_end", "available_at"]
@@ -85,12 +82,7 @@ def revenue_ties(
     if "ai_share" not in ties.columns:
         ties = ties.with_columns(ai_share=pl.lit(None, pl.Float64))
     shares = ["supplier_id", "customer_id", "customer_label", "revenue_share", "ai_share"]
-    told: list[pl.Expr] = []
-    if sources:
-        source = pl.col("source") if "source" in ties.columns else pl.lit(None, pl.String).alias("source")
-        told = [pl.col("period_end"), pl.col("available_at").alias("published"), source]
-    rows = ties.join(spells, on=filing, how="inner").select(*shares, *told, "first", "last")
-    return on_dates(rows, dates)
+    return on_dates(ties.join(spells, on=filing, how="inner").select(*shares, "first", "last", *keep), dates)
 
 
 def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: Iterable[str]) -> pl.DataFrame:
@@ -123,7 +115,9 @@ def covered_suppliers(tables: Tables, dates: pl.Series, *, time: Time, scopes: I
     return _present(seen, dates)
 
 
-def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
+def index_membership(
+    table: pl.DataFrame | None, dates: pl.Series, *, time: Time, keep: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return live memberships, from announcement (plus the lag) to removal.
 
     Parameters
@@ -134,6 +128,8 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
         Ascending score dates.
     time : Time
         Publication lag.
+    keep : sequence of str
+        Further columns of the table to return.
 
     Returns
     -------
@@ -159,7 +155,7 @@ def index_membership(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
     spells = (
         _memberships(table, time)
         .sort("index_id", "asset_id", "start")
-        .select("index_id", "asset_id", "first", "last", weight=weight, pair=pair)
+        .select("index_id", "asset_id", "first", "last", *keep, weight=weight, pair=pair)
     )
     # By date alone: within one, rows stay in the order of the spells, which are few where rows are many.
     rows = on_dates(spells, dates).sort("date", maintain_order=True)

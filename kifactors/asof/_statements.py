@@ -1,5 +1,6 @@
 """What companies state, and what money is worth, on each date: AI shares, guidance, exchange rates."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -12,8 +13,12 @@ from kifactors.schema import Tables
 __all__ = ["ai_capex_share", "ai_revenue_share", "capex_guidance", "fx_rates", "last_known"]
 
 
-def ai_capex_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
+def ai_capex_share(
+    table: pl.DataFrame | None, dates: pl.Series, *, time: Time, keep: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return theta on each date: (date, asset_id, theta); the latest statement counts until the next one.
+
+    `keep` names further columns of the table to return.
 
     Examples
     --------
@@ -28,10 +33,12 @@ def ai_capex_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) 
     if table is None:
         return pl.DataFrame(schema={"date": pl.Date, "asset_id": pl.String, "theta": pl.Float64})
     spells = in_force(table, ["asset_id"], lag_days=time.lag_days)
-    return on_dates(spells.select("asset_id", "first", "last", theta="share"), dates)
+    return on_dates(spells.select("asset_id", "first", "last", *keep, theta="share"), dates)
 
 
-def ai_revenue_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time) -> pl.DataFrame:
+def ai_revenue_share(
+    table: pl.DataFrame | None, dates: pl.Series, *, time: Time, keep: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return the disclosed shares in force on each date, every scope with its own period.
 
     Parameters
@@ -42,6 +49,8 @@ def ai_revenue_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
         Ascending score dates.
     time : Time
         A share whose period ended more than `max_age_days` before a date has expired.
+    keep : sequence of str
+        Further columns of the table to return.
 
     Returns
     -------
@@ -62,13 +71,20 @@ def ai_revenue_share(table: pl.DataFrame | None, dates: pl.Series, *, time: Time
         schema = {"date": pl.Date, "asset_id": pl.String, "scope": pl.String, "share": pl.Float64}
         return pl.DataFrame(schema=schema)
     spells = in_force(table, ["asset_id", "scope"], lag_days=time.lag_days, expiry_days=time.max_age_days)
-    return on_dates(spells.select("asset_id", "scope", "share", "first", "last"), dates)
+    return on_dates(spells.select("asset_id", "scope", "share", "first", "last", *keep), dates)
 
 
 def capex_guidance(
-    table: pl.DataFrame | None, dates: pl.Series, *, time: Time, ttm: TrailingTwelveMonths
+    table: pl.DataFrame | None,
+    dates: pl.Series,
+    *,
+    time: Time,
+    ttm: TrailingTwelveMonths,
+    keep: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return G on each date: the period that ends first at or after it, its latest statement, as an annual rate.
+
+    `keep` names further columns of the table to return.
 
     Returns
     -------
@@ -105,7 +121,7 @@ def capex_guidance(
         pl.when(days.is_between(ttm.year_days_low, ttm.year_days_high)).then(1.0).otherwise(365.25 / days)
     )
     statements = table.select(
-        "asset_id", "period_start", "period_end", "available_at",
+        *dict.fromkeys(("asset_id", "period_start", "period_end", "available_at", *keep)),
         guided=(pl.col("low") + pl.col("high")) / 2 * annual,
         guidance_currency="currency",
         stated_at="available_at",
@@ -119,7 +135,7 @@ def capex_guidance(
             "date", "asset_id", "period_end", "stated_at", "period_start", descending=[False] * 3 + [True] * 2
         )
         .unique(["date", "asset_id"], keep="first", maintain_order=True)
-        .select("date", "asset_id", "guided", "guidance_currency", "stated_at")
+        .select("date", "asset_id", "guided", "guidance_currency", "stated_at", *keep)
     )
 
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from kifactors.bundle import load_bundled
 from kifactors.calendar import month_ends
 from kifactors.cli._app import given_date, messages, out
-from kifactors.cli._store import app
+from kifactors.cli._explain import app
 from kifactors.cli._tables import losses, variants
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError

@@ -15,6 +15,7 @@ from kifactors.scores import Scores
 __all__ = [
     "chosen",
     "contributions",
+    "coverages",
     "figures",
     "groups",
     "history",
@@ -194,6 +195,43 @@ def groups(found: Evaluation) -> Table:
             escape(row["group"]), _figure(row["mean"]), t, str(row["dates"]), f"{row['names_median']:,.0f}"
         )
     return table
+
+
+def coverages(table: pl.DataFrame) -> Table:
+    """Return what is disclosed by date, and how wide the bounds are for what is not."""
+    shown = _table("What is disclosed, in % of market cap, and the width of the bounds of the exposure")
+    caps = table["market_cap"].null_count() < table.height
+    if not caps:
+        shown.title = "What is disclosed, in % of assets, and the width of the bounds of the exposure"
+    names = {
+        "share_fundamentals": "facts",
+        "share_ties": "ties",
+        "share_segments": "segments",
+        "width_mean": "width",
+        "width_discounted_scopes": "scopes",
+        "width_anonymous_customers": "anonymous",
+        "width_expired_ties": "expired",
+        "width_undisclosed_remainder": "remainder",
+    }
+    groups = ["group"] if "group" in table.columns else []
+    shown.add_column("date", no_wrap=True)
+    for name in groups:
+        shown.add_column(name, no_wrap=True)
+    for name in ("assets", "known", *names.values(), "left"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in table.iter_rows(named=True):
+        shown.add_row(
+            str(row["date"]),
+            *(escape(row[name] or "-") for name in groups),
+            f"{row['assets']:,}",
+            f"{row['known']:,}",
+            *(
+                "-" if row[n] is None else f"{100 * row[n]:.1f}" if n.startswith("share") else f"{row[n]:.3f}"
+                for n in names
+            ),
+            str(row["left"]),
+        )
+    return shown
 
 
 def _figure(value: float | None) -> str:

@@ -59,9 +59,9 @@ def graph(
     base = snapshot(tables, definition, date)
     system, spec = base.system, base.definition.supplier_ties
     ids, label = base.ids, base.names.label
-    rows = asof.revenue_ties(
-        tables.revenue_ties, tables.tie_disclosures, score_dates([base.day]), time=base.definition.time, sources=True
-    )  # fmt: skip
+    rows = asof.sourced_ties(
+        tables.revenue_ties, tables.tie_disclosures, score_dates([base.day]), time=base.definition.time
+    ).rename({"known_at": "published"})
     named = pl.col("customer_id").is_not_null()
     total = pl.col("revenue_share").filter(named).sum().over("supplier_id")
     passed = system.theta + spec.delta * (1.0 - system.theta) * base.revenue

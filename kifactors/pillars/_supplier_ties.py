@@ -17,22 +17,27 @@ __all__ = ["SupplierSystem", "SupplierTieDescriptors", "supplier_system", "suppl
 
 @dataclass(frozen=True, slots=True)
 class SupplierSystem:
-    """What the propagation takes, of the nodes of `graph`; result of `supplier_system`.
+    """The system that pillar B solves (METHODOLOGY section 6); result of `supplier_system`.
 
     graph : the ties in force on each date.
-    covered : (n) whether anybody has looked at the node; null: nobody.
+    nodes : frame of date, asset_id, covered and what follows, null where unknown.
     theta : (n,) AI share of capex, 0 where unknown.
     disclosed : (n,) s, the disclosed AI share of own revenue by `scope_weights`, 0 where unknown.
-    broad : (n,) the largest disclosed share of any scope, undiscounted.
-    growth : (n,) abnormal capex, 0 where unknown.
+    disclosed_high : (n,) the largest disclosed share of any scope, undiscounted.
+    abnormal_capex : (n,) of the node, 0 where unknown.
     """
 
     graph: TieGraph
-    covered: pl.Series
+    nodes: pl.DataFrame
     theta: NDArray[np.float64]
     disclosed: NDArray[np.float64]
-    broad: NDArray[np.float64]
-    growth: NDArray[np.float64]
+    disclosed_high: NDArray[np.float64]
+    abnormal_capex: NDArray[np.float64]
+
+    @property
+    def covered(self) -> pl.Series:
+        """Whether anybody has looked at the node; null: nobody."""
+        return self.nodes["covered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,12 @@ class SupplierTieDescriptors:
 
     descriptors : (date, asset_id, ai_revenue, ai_revenue_low, ai_revenue_high, demand_growth).
     convergence : (date, tie_sweeps, tie_error_bound), a row per date on which anything is known of anybody's revenue.
+    system : what was solved.
     """
 
     descriptors: pl.DataFrame
     convergence: pl.DataFrame
+    system: SupplierSystem
 
 
 def supplier_ties(
@@ -109,14 +116,14 @@ def supplier_ties(
     """
     spec = definition.supplier_ties
     system = supplier_system(tables, capex, dates, definition)
-    graph, theta, low, broad = system.graph, system.theta, system.disclosed, system.broad
-    found = propagate(graph, theta=theta, disclosed=low, ties=spec, n_threads=n_threads)
+    graph, nodes = system.graph, system.nodes
+    found = propagate(graph, theta=system.theta, disclosed=system.disclosed, ties=spec, n_threads=n_threads)
     # The limit from r up is the limit from s up, and never below r by a rounding.
-    start = np.maximum(broad, found.revenue)
+    start = np.maximum(system.disclosed_high, found.revenue)
     # An upper bound that stopped after some tiers would not be one.
     upper = propagate(
         graph,
-        theta=theta,
+        theta=system.theta,
         disclosed=start,
         undisclosed=graph.undisclosed,
         ties=replace(spec, max_tiers=None),
@@ -126,15 +133,16 @@ def supplier_ties(
         "ai_revenue": found.revenue,
         "ai_revenue_low": found.revenue,
         "ai_revenue_high": upper.revenue,
-        "demand_growth": weighted_customers(graph, system.growth),
+        "demand_growth": weighted_customers(graph, system.abnormal_capex),
     }
-    frame = attach(live.select(KEY), graph.nodes.with_columns(system.covered, **_series(values)))
+    frame = attach(live.select(KEY), graph.nodes.with_columns(nodes["covered"], **_series(values)))
     return SupplierTieDescriptors(
         _with_uncovered(frame, spec.uncovered),
         graph.nodes.select(pl.col("date").unique(maintain_order=True)).with_columns(
             tie_sweeps=pl.Series(np.maximum(found.sweeps, upper.sweeps)),
             tie_error_bound=pl.Series(np.maximum(found.error, upper.error)),
         ),
+        system,
     )
 
 
@@ -171,7 +179,7 @@ def supplier_system(
         nodes[name].fill_null(0.0).to_numpy()
         for name in ("theta", "disclosed", "disclosed_high", "abnormal_capex")
     )
-    return SupplierSystem(graph, nodes["covered"], theta, low, broad, growth)
+    return SupplierSystem(graph, nodes, theta, low, broad, growth)
 
 
 def _known(tables: Tables, dates: pl.Series, definition: FactorDefinition) -> pl.DataFrame:
