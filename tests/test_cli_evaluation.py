@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_prints_figures_and_limits_and_writes_a_page(folder):
     pytest.importorskip("great_tables", reason="tables need the extra report")
     done = run(folder, "evaluate", "scores.parquet", "--prices", "prices.parquet", "--no-dividends", "--horizon", 5,
@@ -49,6 +50,7 @@ def test_it_prints_figures_and_limits_and_writes_a_page(folder):
     assert (folder / "report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 def test_a_csv_says_the_same(folder):
     options = ("--horizon", 5, "--draws", 0)
     one, two = (
@@ -58,6 +60,7 @@ def test_a_csv_says_the_same(folder):
     assert one.stdout == two.stdout
 
 
+@pytest.mark.slow
 def test_coefficients_of_groups_are_shown_on_the_terminal_and_on_the_page(folder):
     pytest.importorskip("great_tables", reason="tables need the extra report")
     options = (

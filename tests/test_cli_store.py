@@ -87,6 +87,7 @@ def test_no_date_lies_after_what_the_tables_know(folder):
     assert kf.open_store(folder / "scores").dates()[-1] == date(2026, 8, 31)
 
 
+@pytest.mark.slow
 def test_another_past_is_refused_until_a_reason_is_given(folder):
     run(folder, *ARGUMENTS, "--from", "2026-06-30")
     tables = kf.load_bundled()

@@ -353,6 +353,7 @@ def test_intervals_hold_the_planted_mean_as_often_as_they_say(n, h):
 # Many tests
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(
     arrays(np.float64, st.integers(1, 30), elements=st.floats(0.0, 1.0, allow_subnormal=False)),

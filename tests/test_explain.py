@@ -71,6 +71,7 @@ def explained(asset, *rows, definition=None, spending=None, **options):
 # --- additivity -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @few
 @given(seed=worlds.seeds, universe=st.booleans(), day=st.sampled_from(worlds.DATES), sparse=st.booleans())
 def test_contributions_add_up_on_any_world(seed, universe, day, sparse):
@@ -94,6 +95,7 @@ def test_contributions_add_up_on_any_world(seed, universe, day, sparse):
             assert all(part.contribution >= -ITERATION for part in why.bounds.children)
 
 
+@pytest.mark.slow
 @few
 @given(seed=worlds.seeds, day=st.sampled_from(worlds.DATES), tiers=st.sampled_from([None, 1, 2, 3]))
 def test_paths_alone_are_what_ties_bring(seed, day, tiers):
@@ -113,6 +115,7 @@ def test_paths_alone_are_what_ties_bring(seed, day, tiers):
             assert (why.paths["tier"] <= tiers).all()
 
 
+@pytest.mark.slow
 @few
 @given(seed=worlds.seeds, universe=st.booleans(), at=st.integers(0, len(worlds.DATES) - 2))
 def test_changes_add_up_on_any_world(seed, universe, at):
@@ -151,6 +154,7 @@ def test_without_news_the_later_date_gives_the_scores_of_the_earlier(seed, unive
             assert np.allclose(mixed[name].filter(known), wanted[name].filter(known), rtol=0, atol=EXACT)
 
 
+@pytest.mark.slow
 @few
 @given(seed=worlds.seeds, day=st.sampled_from(worlds.DATES))
 def test_the_market_mean_is_that_of_the_scores(seed, day):

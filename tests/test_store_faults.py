@@ -114,6 +114,7 @@ FULL = [pytest.mark.slow, pytest.mark.exhaustive]
 OFTEN = [6, pytest.param(200, marks=FULL)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", OFTEN)
 @pytest.mark.parametrize("operation", [first_append, append, restate, replace, compact, checkpoint])
 def test_a_writer_that_is_killed_at_any_moment_leaves_a_version_and_nothing_else(tmp_path, operation, times):
