@@ -21,6 +21,7 @@ from kifactors.definition import SupplierTies
 from kifactors.errors import DataError, DateError, KifactorsError, MissingColumnError, StaleScoresError
 from kifactors.io import _parquet, _partitioned, _scores
 from kifactors.schema import SCORES
+from tests.same import assert_same
 
 EMPTY, FIRST, LAST = date(2019, 12, 31), date(2023, 6, 30), date(2024, 6, 30)
 DEFINITION = kf.FactorDefinition(supplier_ties=SupplierTies(delta=0.25))
@@ -60,16 +61,6 @@ def made():
 @pytest.fixture
 def path(made, tmp_path):
     return kf.write_scores(made, tmp_path / "scores.parquet")
-
-
-def assert_same(got, expected):
-    assert_frame_equal(got.to_polars(), expected.to_polars(), check_exact=True)
-    assert_frame_equal(got.diagnostics, expected.diagnostics, check_exact=True)
-    assert got.definition == expected.definition
-    assert got.inputs == expected.inputs
-    assert got.dates == expected.dates
-    assert got.history == expected.history
-    assert got.release == expected.release
 
 
 # What scores hand out -------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from kifactors.errors import (
 from kifactors.parts import by_month, of_dates, together
 from kifactors.schema import SCORES
 from kifactors.scores import Scores
+from tests.same import assert_same
 
 deltalake = pytest.importorskip("deltalake", reason="the extra lake is not installed")
 
@@ -64,16 +65,6 @@ def made_up(dates, *, shift=0.0, assets=("a", "b", "c"), release="0.1.0", inputs
         ),
         release=release,
     )
-
-
-def assert_same(got, expected):
-    assert_frame_equal(got.to_polars(), expected.to_polars(), check_exact=True)
-    assert_frame_equal(got.diagnostics, expected.diagnostics, check_exact=True)
-    assert got.definition == expected.definition
-    assert got.inputs == expected.inputs
-    assert got.dates == expected.dates
-    assert got.history == expected.history
-    assert got.release == expected.release
 
 
 @pytest.fixture
