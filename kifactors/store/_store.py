@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -31,6 +31,7 @@ from kifactors.store._log import (
     UncertainCommitError,
 )
 from kifactors.store._read import Wanted, computed_dates, read_frame, read_scores
+from kifactors.store._versions import check_history, versions_frame
 
 if TYPE_CHECKING:
     import distributed
@@ -40,25 +41,6 @@ __all__ = ["ScoreStore", "open_store"]
 # A lost race is planned again: every try another writer has got something done.
 TRIES = 30
 FIRST_WAIT, LONGEST_WAIT = 0.02, 1.0
-VERSIONS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "version": pl.Int64,
-    "time": pl.Datetime("ms", "UTC"),
-    "operation": pl.String,
-    "first_date": pl.Date,
-    "last_date": pl.Date,
-    "dates": pl.Int64,
-    "restated": pl.String,
-    "reason": pl.String,
-    "release": pl.String,
-}
-# What is no text in the log.
-NOTED: dict[str, Callable[[str], date | int]] = {
-    "first_date": date.fromisoformat,
-    "last_date": date.fromisoformat,
-    "dates": int,
-    "rows": int,
-}
-
 Day = date | str
 
 
@@ -434,10 +416,7 @@ class ScoreStore:
             version, time (UTC), operation, first_date and last_date written, how many dates, which were restated, the
             reason, and the release of the library. A commit of another program has only the first three.
         """
-        rows = self._log.history() if self.exists() else []
-        return pl.DataFrame(
-            [{name: self._noted(row, name) for name in VERSIONS} for row in rows], schema=VERSIONS
-        )
+        return versions_frame(self._log.history() if self.exists() else [], self.uri)
 
     def diff(self, before: int, after: int | None = None) -> pl.DataFrame:
         """Return what two versions differ in; only files that one of them lacks are read.
@@ -516,7 +495,7 @@ class ScoreStore:
             A file is gone or damaged, and is named; a date is there twice; or the log has lost something.
         """
         snapshot = self._log.open(version)
-        self._check_history(snapshot)
+        check_history(self._log, snapshot)
         files = snapshot.files
         seen: dict[date, DataFile] = {}
         for done, file in enumerate(files, start=1):
@@ -536,40 +515,6 @@ class ScoreStore:
             if progress is not None:
                 progress(done, len(files))
         return sum(file.rows for file in files)
-
-    def _noted(self, row: Mapping[str, Any], name: str) -> Any:
-        """Return what a commit says of itself."""
-        if name not in NOTED or name not in row:
-            return row.get(name)
-        try:
-            return NOTED[name](row[name])
-        except ValueError as error:
-            raise DataError(
-                f"version {row['version']} of the store {self.uri} has the {name} {row[name]!r} ({error}): its log is "
-                "damaged. Copy it from a backup."
-            ) from error
-
-    def _check_history(self, snapshot: Snapshot) -> None:
-        """Refuse a log that lost a commit, or a file of one, without being unreadable."""
-        rows = [row for row in self._log.history() if row["version"] <= snapshot.version]
-        if not rows:
-            # Another program cleaned up what a checkpoint has.
-            return
-        lost = set(range(rows[-1]["version"], snapshot.version + 1)) - {row["version"] for row in rows}
-        if lost:
-            raise DataError(
-                f"the log of the store {self.uri} lost what was committed as version {min(lost)}. Copy it from a backup."
-            )
-        if rows[-1]["version"] or any("release" not in row for row in rows):
-            # Cut off, or changed by another program: its commits do not say how many rows.
-            return
-        expected = sum(self._noted(row, "rows") or 0 for row in rows)
-        found = sum(file.rows for file in snapshot.files)
-        if expected != found:
-            raise DataError(
-                f"the store {self.uri} has {found:,} rows, and its commits together made {expected:,}: its log is "
-                "damaged. Copy it from a backup."
-            )
 
     def _change(
         self,
