@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from kifactors._kernels import ShapeError, bucket_means, correlate, forward_returns
+from kifactors._kernels import ShapeError, bucket_means, correlate, forward_returns, hold
 from kifactors._kernels._backend import LEVELS, REFERENCE, available, using
 from kifactors.errors import DataError
 
@@ -63,6 +63,53 @@ def test_means_are_those_of_the_slow_twin(panel, weighted):
     np.testing.assert_array_equal(n, slow_n)
     largest = max((np.nanmax(np.abs(one), initial=0.0) for one in columns), default=0.0)
     np.testing.assert_allclose(means, slow, rtol=1e-12, atol=1e-15 * largest)
+
+
+@st.composite
+def portfolios(draw):
+    """Buckets of some assets on some dates, what they earned, and weights or none."""
+    dates = [
+        draw(st.lists(st.integers(0, 6), max_size=7, unique=True)) for _ in range(draw(st.integers(1, 6)))
+    ]
+    offsets = np.concatenate([[0], np.cumsum([len(one) for one in dates])]).astype(np.int64)
+    n = int(offsets[-1])
+    earned = st.sampled_from([math.nan, -1.0, 0.0, 0.5, 3.0]) | st.floats(-1.0, 2.0)
+    returns = np.array(draw(st.lists(earned, min_size=n, max_size=n)), np.float64)
+    codes = np.array(draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), np.int8)
+    sizes = st.sampled_from([math.nan, 0.0, 1.0, 2.0, 1e-3, 1e9])
+    weights = draw(
+        st.none() | st.lists(sizes, min_size=n, max_size=n).map(lambda one: np.array(one, np.float64))
+    )
+    held = [place for place in range(len(dates)) if draw(st.booleans())]
+    return (
+        codes,
+        returns,
+        np.array([one for names in dates for one in names], np.int64),
+        offsets,
+        np.array(held, np.int64),
+        weights,
+    )
+
+
+@settings(max_examples=500, deadline=None)
+@given(portfolios())
+def test_what_is_held_is_what_the_slow_twin_holds(portfolio):
+    codes, returns, assets, offsets, dates, weights = portfolio
+    found = hold(codes, returns, assets, offsets, dates, 3, weights=weights)
+    with using(REFERENCE):
+        slow = hold(codes, returns, assets, offsets, dates, 3, weights=weights)
+    np.testing.assert_array_equal(found[0], slow[0])
+    for one, other in zip(found[1:], slow[1:], strict=True):
+        np.testing.assert_allclose(one, other, **EXACT)
+
+
+def test_a_portfolio_drifts_and_is_traded_back():
+    # Asset 0 doubles, asset 1 stays: 2/3 and 1/3 are held when both are bought at 1/2 again, then only asset 1.
+    codes, assets, offsets = np.ones(5, np.int8), np.array([0, 1, 0, 1, 1]), np.array([0, 2, 4, 5])
+    n, earned, traded = hold(codes, np.array([1.0, 0.0, 0.0, 0.0, 0.1]), assets, offsets, np.arange(3), 1)
+    assert n.tolist() == [[2, 2, 1]]
+    np.testing.assert_allclose(earned, [[0.5, 0.0, 0.1]], **EXACT)
+    np.testing.assert_allclose(traded, [[math.nan, 1 / 6, 1 / 2]], **EXACT)
 
 
 def exact_mean(x, w=None):
@@ -391,6 +438,10 @@ def test_wrong_shapes_are_refused():
         correlate(x, [x], np.array([0, 4]), n_buckets=101)
     with pytest.raises(ShapeError):
         bucket_means(np.array([1, 2, 3, 0], np.int8), [x], np.array([0, 4]), 2)
+    codes = np.array([1, 2, 3, 0], np.int8)
+    for assets, dates, q in (([0, 1, 2, 3], [0], 2), ([0, 1, 2, -1], [0], 3), ([0, 1, 2, 3], [1], 3)):
+        with pytest.raises(ShapeError):
+            hold(codes, x, np.array(assets), np.array([0, 4]), np.array(dates), q)
 
 
 @pytest.mark.portfolio

@@ -20,7 +20,14 @@ from kifactors._kernels.cross_section import (
     style_score,
 )
 from kifactors._kernels.digest import DigestByDay, Numbers, Texts, digest_by_day
-from kifactors._kernels.evaluation import MOST_BUCKETS, Correlated, bucket_means, correlate, forward_returns
+from kifactors._kernels.evaluation import (
+    MOST_BUCKETS,
+    Correlated,
+    bucket_means,
+    correlate,
+    forward_returns,
+    hold,
+)
 from kifactors._kernels.graph import Propagated, propagate
 from kifactors._kernels.rank import RANK_METHODS, rank
 from kifactors._kernels.ttm import NEVER, TrailingFacts, trailing_twelve_months
@@ -51,6 +58,7 @@ __all__ = [
     "day_starts",
     "digest_by_day",
     "forward_returns",
+    "hold",
     "last_visible",
     "leave_one_out_mean",
     "level",

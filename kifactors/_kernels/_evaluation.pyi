@@ -43,3 +43,17 @@ def bucket_means(
     n: NDArray[np.int64],
     means: NDArray[np.float64],
 ) -> bool: ...
+def hold(
+    buckets: NDArray[np.int8],
+    returns: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    assets: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    dates: NDArray[np.int64],
+    held: NDArray[np.float64],
+    held_in: NDArray[np.int8],
+    row_weights: NDArray[np.float64],
+    n: NDArray[np.int64],
+    earned: NDArray[np.float64],
+    traded: NDArray[np.float64],
+) -> None: ...

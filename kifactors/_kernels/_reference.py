@@ -492,6 +492,43 @@ def bucket_means(
     return False
 
 
+def hold(
+    buckets: Any,
+    returns: Floats,
+    weights: Floats,
+    assets: Any,
+    offsets: Any,
+    dates: Any,
+    held: Floats,
+    held_in: Any,
+    row_weights: Floats,
+    n: Any,
+    earned: Floats,
+    traded: Floats,
+) -> None:
+    """Keep an account of weights for every bucket by itself."""
+    del held, held_in, row_weights
+    usable = ~np.isnan(returns) & ((weights > 0.0) if weights.size else True)
+    for b in range(n.shape[0]):
+        account: dict[int, float] = {}
+        ever = False
+        for t, d in enumerate(dates.tolist()):
+            s = slice(int(offsets[d]), int(offsets[d + 1]))
+            inside = (buckets[s] == b + 1) & usable[s]
+            names, r = assets[s][inside].tolist(), returns[s][inside]
+            w = weights[s][inside] if weights.size else np.ones(len(names))
+            w = w / w.sum()
+            bought = dict(zip(names, w.tolist(), strict=True))
+            ever |= bool(account)
+            moved = sum(abs(bought.get(one, 0.0) - account.get(one, 0.0)) for one in bought | account)
+            n[b, t] = len(names)
+            earned[b, t] = w @ r if names else np.nan
+            traded[b, t] = moved / 2.0 if ever else np.nan
+            grown = 1.0 + w @ r
+            worth = w * (1.0 + r) / (grown if grown > 0.0 else 1.0)
+            account = dict(zip(names, worth.tolist(), strict=True))
+
+
 class _Known:
     """The visible facts of one metric: {(start, end): value}, and the four rules on them."""
 

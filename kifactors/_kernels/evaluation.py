@@ -21,7 +21,7 @@ from kifactors._kernels._checks import (
 from kifactors._kernels._threads import over_slices
 from kifactors.errors import DataError
 
-__all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate", "forward_returns"]
+__all__ = ["MOST_BUCKETS", "Correlated", "bucket_means", "correlate", "forward_returns", "hold"]
 
 MOST_BUCKETS = 100
 # Columns of returns in one call; the kernel keeps a place for each.
@@ -172,6 +172,44 @@ def bucket_means(
     if any(infinite):
         _refuse(weights=w, returns=returns)
     return n, means
+
+
+def hold(
+    buckets: NDArray[np.int8],
+    returns: Floats,
+    assets: Ints,
+    offsets: Ints,
+    dates: Ints,
+    n_buckets: int,
+    *,
+    weights: Floats | None = None,
+) -> tuple[Ints, Floats, Floats]:
+    """Hold each bucket from every one of the dates to the next; return (buckets, dates) names, returns and turnover.
+
+    returns is until the next of the dates, NaN is unknown and not held. assets numbers the asset of each row, from 0 on;
+    none is in a date twice. Returns are NaN where nobody is held, turnover (one-way, drift included) until somebody was.
+    """
+    codes = typed(buckets, np.int8)
+    r, numbers, offsets, some = (
+        floats(returns, codes.size),
+        ints(assets, codes.size),
+        offsets_of(offsets, codes.size),
+        ints(dates),
+    )
+    if not 1 <= n_buckets <= MOST_BUCKETS or codes.max(initial=0) > n_buckets:
+        raise ShapeError(f"buckets reach {codes.max(initial=0)} of {n_buckets}.")
+    if numbers.min(initial=0) < 0 or some.min(initial=0) < 0 or some.max(initial=-1) >= offsets.size - 1:
+        raise ShapeError("an asset or a date points outside those there are.")
+    w = np.empty(0) if weights is None else floats(weights, codes.size)
+    shape = (n_buckets, some.size)
+    n, earned, traded = np.empty(shape, np.int64), np.empty(shape), np.empty(shape)
+    known = int(numbers.max(initial=-1)) + 1
+    longest = int(np.diff(offsets).max(initial=0))
+    kernel("_evaluation").hold(
+        codes, r, w, numbers, offsets, some, np.zeros(known), np.zeros(known, np.int8), np.empty(longest),
+        n, earned, traded,
+    )  # fmt: skip
+    return n, earned, traded
 
 
 def _refuse(*, returns: Sequence[Floats], **others: Floats) -> None:

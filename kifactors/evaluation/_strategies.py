@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kifactors import _kernels
 from kifactors.evaluation._evaluation import FRAMES
 from kifactors.evaluation._hac import all_equal, hac_mean
 from kifactors.evaluation._measure import Grouping
@@ -78,42 +79,25 @@ def hold(panel: Panel, period: Floats, found: Sequence[Grouping]) -> list[Held]:
 
 def _legs(
     panel: Panel,
-    r: Floats,
+    period: Floats,
     periods: Periods,
     grouping: Grouping,
     weighting: str,
     weights: Floats | None,
 ) -> list[Held]:
-    q, p, assets = len(grouping.labels), periods.places.size, int(panel.assets.max(initial=-1)) + 1
-    n, value, turnover = np.zeros((q, p), np.int64), np.full((q, p), np.nan), np.full((q, p), np.nan)
-    # An asset is in one portfolio of a grouping at most: its weight there, drifted since, and which one it is.
-    held, where = np.zeros(assets), np.full(assets, -1, np.intp)
-    ever = np.zeros(q, bool)
-    for k, place in enumerate(periods.places.tolist()):
-        rows = slice(int(panel.offsets[place]), int(panel.offsets[place + 1]))
-        usable = (grouping.codes[rows] > 0) & ~np.isnan(r[rows])
-        if weights is not None:
-            usable &= weights[rows] > 0.0
-        code, asset = grouping.codes[rows][usable].astype(np.intp) - 1, panel.assets[rows][usable]
-        size = np.ones(code.size) if weights is None else weights[rows][usable]
-        w = size / np.bincount(code, size, q)[code]
-        n[:, k] = np.bincount(code, minlength=q)
-        earned = np.bincount(code, w * r[rows][usable], q)
-        there = n[:, k] > 0
-        value[there, k] = earned[there]
-        stays = where[asset] == code
-        kept = np.where(stays, held[asset], 0.0)
-        ever |= np.bincount(where[where >= 0], minlength=q) > 0
-        # What is bought and sold of those that are in, and all of those that are out: what was held less what stays.
-        out = np.bincount(where[where >= 0], held[where >= 0], q) - np.bincount(code, kept, q)
-        traded = 0.5 * (np.bincount(code, np.abs(w - kept), q) + np.maximum(out, 0.0))
-        # Who never held anybody has nothing to turn over.
-        turnover[ever, k] = traded[ever]
-        held, where = np.zeros(assets), np.full(assets, -1, np.intp)
-        grown = 1.0 + earned[code]
-        held[asset] = w * (1.0 + r[rows][usable]) / np.where(grown > 0.0, grown, 1.0)
-        where[asset] = code
-    return [Held(label, weighting, n[i], value[i], turnover[i], p) for i, label in enumerate(grouping.labels)]
+    n, value, turnover = _kernels.hold(
+        grouping.codes,
+        period,
+        panel.assets,
+        panel.offsets,
+        periods.places,
+        len(grouping.labels),
+        weights=weights,
+    )
+    after = periods.places.size
+    return [
+        Held(label, weighting, n[i], value[i], turnover[i], after) for i, label in enumerate(grouping.labels)
+    ]
 
 
 def _spread(long: Held, short: Held, name: str) -> Held:

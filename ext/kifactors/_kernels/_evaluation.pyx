@@ -17,6 +17,7 @@ from kifactors._kernels._places cimport Room, bounds, find_places, find_places_a
 cdef enum:
     FEWEST = 3          # pairs that have a correlation
     COLUMNS = 256       # of returns, the most
+    BUCKETS = 101       # the most, and one for the names in none
     NARROW = 32768      # names whose products of places fit 32 bits
 
 
@@ -431,3 +432,84 @@ def bucket_means(
                     means[d, c, k] = mean_of(&numbers[0, 0], &numbers[1, 0], found, w != NULL) if found else NAN
                     infinite |= found > 0 and not isfinite(means[d, c, k])
     return infinite
+
+
+def hold(
+    const int8_t[::1] buckets not None,
+    const double[::1] returns not None,
+    const double[::1] weights not None,
+    const int64_t[::1] assets not None,
+    const int64_t[::1] offsets not None,
+    const int64_t[::1] dates not None,
+    double[::1] held not None,
+    int8_t[::1] held_in not None,
+    double[::1] row_weights not None,
+    int64_t[:, ::1] n not None,
+    double[:, ::1] earned not None,
+    double[:, ::1] traded not None,
+):
+    """Hold every bucket from each of the dates to the next one; weights drift in between.
+
+    A row is held if it has a bucket, a known return and, where there are weights, one above 0. held and held_in are
+    0 for every asset: its weight after a period, and its bucket. row_weights is as long as the longest date. earned
+    is NaN where nobody is held; traded, half of what is bought and sold, until somebody was.
+    """
+    cdef double size[BUCKETS]
+    cdef double left[BUCKETS]       # what was held at the end of the period before, less what stays
+    cdef double bought[BUCKETS]     # and sold, of the names that are in
+    cdef double gain[BUCKETS]
+    cdef int64_t count[BUCKETS]
+    cdef bint ever[BUCKETS]
+    cdef Py_ssize_t t, i, a, b, asset, before = -1, q = n.shape[0]
+    cdef double w, kept, grown
+    cdef int8_t bucket
+    with nogil:
+        for b in range(q + 1):
+            left[b], ever[b] = 0.0, False
+        for t in range(dates.shape[0]):
+            a, b = offsets[dates[t]], offsets[dates[t] + 1]
+            for bucket in range(q + 1):
+                size[bucket], bought[bucket], gain[bucket], count[bucket] = 0.0, 0.0, 0.0, 0
+            for i in range(a, b):
+                bucket = buckets[i] if buckets[i] > 0 and not isnan(returns[i]) else 0
+                w = 1.0
+                if weights.shape[0]:
+                    w = weights[i]
+                    if not w > 0.0:
+                        bucket, w = 0, 0.0
+                row_weights[i - a] = w if bucket else 0.0
+                size[bucket] += w
+                count[bucket] += 1
+            for i in range(a, b):
+                w = row_weights[i - a]
+                if w == 0.0:
+                    continue
+                bucket, asset = buckets[i], assets[i]
+                w /= size[bucket]
+                row_weights[i - a] = w
+                gain[bucket] += w * returns[i]
+                kept = held[asset] if held_in[asset] == bucket else 0.0
+                left[bucket] -= kept
+                bought[bucket] += fabs(w - kept)
+            # Who is out now is nowhere.
+            if before >= 0:
+                for i in range(offsets[before], offsets[before + 1]):
+                    held_in[assets[i]] = 0
+            for bucket in range(1, q + 1):
+                n[bucket - 1, t] = count[bucket]
+                earned[bucket - 1, t] = gain[bucket] if count[bucket] else NAN
+                # What rounding left is nothing that was sold.
+                w = 0.5 * (bought[bucket] + max(left[bucket], 0.0))
+                traded[bucket - 1, t] = w if ever[bucket] else NAN
+                ever[bucket] |= count[bucket] > 0
+                left[bucket] = 0.0
+            for i in range(a, b):
+                w = row_weights[i - a]
+                if w == 0.0:
+                    continue
+                bucket, asset = buckets[i], assets[i]
+                grown = 1.0 + gain[bucket]
+                w = w * (1.0 + returns[i]) / (grown if grown > 0.0 else 1.0)
+                held[asset], held_in[asset] = w, bucket
+                left[bucket] += w
+            before = dates[t]
