@@ -136,6 +136,8 @@ def test_a_delisting_after_all_sessions_is_never_known():
     assert lost(found)[2] == lost(found)[7] == LATER
     counts = found.dropped_counts.filter(horizon=2).select("reason", "rows").rows()
     assert counts == [(LATER, 1)]
+    (said,) = [limit for limit in found.limits if "a delisting that comes later" in limit]
+    assert said.startswith(f"{found.dropped.collect().filter(reason=LATER).height} of them end")
 
 
 def test_returns_and_prices_agree_on_a_later_delisting():

@@ -191,6 +191,14 @@ def test_leaving_and_entering_a_leg_that_was_empty_is_turnover():
     assert row["turnover"] == pytest.approx(1.5 / 5)
     earned = sum(rows["value"].drop_nulls())
     assert row["break_even_cost"] == pytest.approx(earned / 6 / (2 * 1.5 / 5))
+    # An investor waits in cash: six periods count, of which three earned something. The mean of a period is of those.
+    assert row["periods"] == 3
+    assert row["mean"] == pytest.approx(earned / 3)
+    waited = rows["value"].fill_null(0.0)
+    years = (rows["exit"][-1] - DAYS[1]).days / 365.25
+    assert row["annualized"] == pytest.approx(earned / years)
+    assert row["volatility"] == pytest.approx(waited.std() * math.sqrt(6 / years))
+    assert row["sharpe"] == pytest.approx(row["annualized"] / row["volatility"])
 
 
 def test_what_begins_later_has_nothing_to_turn_over_before():

@@ -90,8 +90,9 @@ class Evaluation:
     strategies, strategy_summary : polars.DataFrame
         The same portfolios held from the entry of one score date to that of the next, with drawdown, one-way turnover
         (drift included) and the break-even cost. A portfolio of nobody is cash: value is null, it grows by nothing,
-        and selling or buying all of it again is a turnover of 0.5, that of a spread both sides. After a loss of everything cumulative
-        stays at -1. reason says why a value is null.
+        and selling or buying all of it again is a turnover of 0.5, that of a spread both sides. periods, mean and
+        t_hac are of the periods that are not cash; annualized, volatility, sharpe and break_even_cost of all from the
+        first one held. After a loss of everything cumulative stays at -1. reason says why a value is null.
     factor_returns, factor_summary : polars.DataFrame
         Cross-sectional regressions of those period returns on what was known at their beginning.
     stability, stability_summary, periods : polars.DataFrame

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from kifactors.errors import DataError
 from kifactors.evaluation._sessions import Sessions
 
-__all__ = ["NOT_HELD", "REASONS", "Entries", "check_horizons", "dropped_rows", "entries_of", "settled"]
+__all__ = [
+    "LATER",
+    "NOT_HELD",
+    "REASONS",
+    "Entries",
+    "check_horizons",
+    "dropped_rows",
+    "entries_of",
+    "settled",
+]
 
 # Why a row has no return at a horizon, by its code; 0 is none.
 REASONS = (

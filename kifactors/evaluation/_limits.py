@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kifactors.evaluation._forward import LATER, REASONS
 from kifactors.evaluation._panel import Panel
 from kifactors.evaluation._strategies import Held
 from kifactors.evaluation._summary import spread_for
@@ -112,6 +113,12 @@ def _sentences(
         yield (
             f"{lost['rows'].sum():,} returns are missing because prices begin late, end or have holes; they are left out, as if that "
             "said nothing of the return."
+        )
+    late = dropped.filter(pl.col("reason") == REASONS[LATER])
+    if late.height and late["rows"].sum():
+        yield (
+            f"{late['rows'].sum():,} of them end between the last price and a delisting that comes later. What their holders had "
+            "then is unknown, and mostly less: returns are too high."
         )
     yield from _incomplete(panel, column, by, styles)
     if panel.caps is None:

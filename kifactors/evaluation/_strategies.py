@@ -168,10 +168,11 @@ def _drawdown(growth: Floats) -> Floats:
 
 
 def strategy_summary(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
-    """Return growth a year, volatility, Sharpe ratio (of returns, no cash rate), drawdown, turnover, break-even cost.
+    """Return means a year, volatility, Sharpe ratio (of returns, no cash rate), drawdown, turnover, break-even cost.
 
-    Returns count where somebody is held, turnover from then on that somebody was. The break-even cost is what was earned
-    over twice what was turned over, in the mean of the periods from the first one held.
+    The mean of a period and its t are of the periods where somebody is held. All others count every period from the
+    first one held, in which cash earns nothing: an investor waits in it. The break-even cost is what was earned over
+    twice what was turned over.
     """
     periods = periods_of(panel)
     days = panel.sessions.days
@@ -182,23 +183,22 @@ def strategy_summary(panel: Panel, held: Sequence[Held]) -> pl.DataFrame:
     rows = []
     for one in held:
         known = one.value[~np.isnan(one.value)]
+        first = int(np.argmax(~np.isnan(one.value))) if known.size else 0
+        earned = np.nan_to_num(one.value[first : one.ruin + 1], nan=0.0) if known.size else known
         test = hac_mean(known)
-        few = known.size < 2
-        mean = float(known.mean()) if known.size else np.nan
-        std = float(known.std(ddof=1)) if not few else np.nan
+        mean = float(earned.mean()) if known.size else np.nan
+        std = float(earned.std(ddof=1)) if earned.size > 1 else np.nan
         turnover = one.turnover[~np.isnan(one.turnover)]
         traded = float(turnover.mean()) if turnover.size else np.nan
         growth = growth_of(one)
-        constant = all_equal(1.0 + known)
-        first = int(np.argmax(~np.isnan(one.value))) if known.size else 0
-        since = min(one.ruin + 1, one.value.size) - first
         rows.append(
             (
-                one.weighting, one.portfolio, known.size, mean, mean * a_year, std * np.sqrt(a_year),
-                np.nan if few or constant else mean / std * np.sqrt(a_year),
+                one.weighting, one.portfolio, known.size, float(known.mean()) if known.size else np.nan, mean * a_year,
+                std * np.sqrt(a_year),
+                np.nan if earned.size < 2 or all_equal(1.0 + earned) else mean / std * np.sqrt(a_year),
                 float(_drawdown(growth).min(initial=0.0)) if known.size else np.nan, traded,
                 # Buying and selling cost alike: a one-way turnover of 1 sells and buys everything, twice its value.
-                mean * known.size / since / (2.0 * traded) if traded > 0.0 else np.nan, None if constant else test.t,
+                mean / (2.0 * traded) if traded > 0.0 else np.nan, None if all_equal(1.0 + known) else test.t,
             )
         )  # fmt: skip
     frame = pl.DataFrame(rows, schema=dict(FRAMES["strategy_summary"]), orient="row")
