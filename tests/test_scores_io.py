@@ -729,3 +729,10 @@ def test_row_groups_are_whole_dates(monkeypatch):
     column = file.metadata.row_group(1).column(1)
     assert "BYTE_STREAM_SPLIT" in column.encodings
     assert column.compression == "ZSTD"
+    assert column.statistics is None
+    days = file.metadata.row_group(1).column(0).statistics
+    assert (days.min, days.max) == (date(2024, 1, 3), date(2024, 1, 3))
+    _parquet.write_groups(table, plain := pa.BufferOutputStream(), split_bytes=False)
+    plainly = pq.ParquetFile(pa.BufferReader(plain.getvalue()), page_checksum_verification=True)
+    assert plainly.read().equals(table)
+    assert set(plainly.metadata.row_group(1).column(1).encodings) == {"PLAIN", "RLE"}

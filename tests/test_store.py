@@ -485,7 +485,9 @@ def older(store, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(_log, "_arrow_schema", lambda: whole().remove(column))
         patch.setattr(
-            _files, "write_groups", lambda table, sink: write(table.drop_columns("demand_growth"), sink)
+            _files,
+            "write_groups",
+            lambda table, sink, **how: write(table.drop_columns("demand_growth"), sink, **how),
         )
         patch.setattr(kf.store.ScoreStore, "_evolved", lambda self, snapshot: False)
         store.append(made_up(DATES[:2]))

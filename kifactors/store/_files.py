@@ -128,11 +128,12 @@ class Folder:
         self._files = file_system(uri, storage_options)
 
     def write(self, scores: Scores) -> DataFile:
-        """Write the scores of one month to a new file, whole and on the disk when this returns."""
+        """Write the scores of one month to a new file, whole; `settle` has to follow before anything names it."""
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()
-        write_groups(scores.to_arrow(), sink)
+        # What scans the store is polars, or another engine like it.
+        write_groups(scores.to_arrow(), sink, split_bytes=False)
         data = sink.getvalue()
         name = f"{scores.dates[0]}_{scores.dates[-1]}-{zlib.crc32(data):08x}-{secrets.token_hex(4)}.parquet"
         file = DataFile.named(f"{MONTH}={month_of(scores.dates[0])}/{name}", data.size, len(scores))
@@ -140,11 +141,30 @@ class Folder:
             self._put(file.path, data)
         except (OSError, pa.ArrowException) as error:
             self.remove([file])
-            raise DataError(
-                f"{file.path} cannot be written to the store {self.uri}: {said(error)}. Nothing was changed; check the "
-                "space and the rights, and try again."
-            ) from error
+            raise self._unwritten(file, error) from error
         return file
+
+    def settle(self, files: Sequence[DataFile]) -> None:
+        """Have files that were written on the disk, where a power failure cannot take them.
+
+        All at once: the disk was busy with the first ones while the last ones were made.
+        """
+        if self._local is None:
+            return
+        for file in files:
+            try:
+                with (self._local / file.path).open("rb+") as there:
+                    os.fsync(there.fileno())
+            except OSError as error:
+                raise self._unwritten(file, error) from error
+        for folder in {(self._local / file.path).parent for file in files} | {self._local}:
+            sync_folder(folder)
+
+    def _unwritten(self, file: DataFile, error: Exception) -> DataError:
+        return DataError(
+            f"{file.path} cannot be written to the store {self.uri}: {said(error)}. Nothing was changed; check the "
+            "space and the rights, and try again."
+        )
 
     def check_seen(self, files: Sequence[DataFile]) -> None:
         """Refuse files that others wrote and that are not here, as long as they say they are.
@@ -260,11 +280,6 @@ class Folder:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
             file.write(data)
-            file.flush()
-            # The log must never name a file that a power failure can still take.
-            os.fsync(file.fileno())
-        for folder in (target.parent, self._local):
-            sync_folder(folder)
 
     def _name(self, file: DataFile) -> str:
         return f"{file.path} of the store {self.uri}"

@@ -204,15 +204,16 @@ def _first_difference(row: dict[str, Any]) -> str:
 def written(folder: Folder, parts: Sequence[Scores]) -> tuple[DataFile, ...]:
     """Write the files of months; all of them, or none stays."""
     pieces = [piece for part in parts for piece in _pieces(part)]
-    if len(pieces) == 1:
-        return (folder.write(pieces[0]),)
     with ThreadPoolExecutor(thread_count()) as pool:
         tasks = [pool.submit(folder.write, piece) for piece in pieces]
     files = [task.result() for task in tasks if task.exception() is None]
-    failed = next((task.exception() for task in tasks if task.exception() is not None), None)
-    if failed is not None:
+    try:
+        for task in tasks:
+            task.result()
+        folder.settle(files)
+    except BaseException:
         folder.remove(files)
-        raise failed
+        raise
     return tuple(sorted(files, key=lambda file: file.first))
 
 
