@@ -1,6 +1,7 @@
 """Student's t distribution, which neither numpy nor the standard library knows."""
 
 import math
+from functools import lru_cache
 
 from kifactors.errors import DataError
 
@@ -65,6 +66,7 @@ def _fraction(a: float, b: float, x: float) -> float:
     return value
 
 
+@lru_cache(maxsize=4096)
 def student_quantile(p: float, df: float) -> float:
     """Return the t that is exceeded in size with chance `p`: 2.57 for 0.05 and 5 degrees of freedom.
 
