@@ -12,6 +12,7 @@ import pytest
 from kifactors.errors import DataError
 from kifactors.evaluation import (
     FRAMES,
+    PriceFacts,
     Trials,
     adjusted_p,
     deflated_sharpe,
@@ -359,3 +360,9 @@ def test_a_large_t_can_be_told_and_ranked():
     trials.add("two", t=np.float64(2.0), n=10)
     assert trials.table()["trial"].to_list() == ["one", "two"]
     assert trials.table()["deflated_sharpe"].null_count() == 0
+
+
+@pytest.mark.parametrize("given", [{"dividends": "no"}, {"survivors_only": 0}, {"source": None}])
+def test_what_the_owner_says_of_prices_is_yes_no_or_nothing(given):
+    with pytest.raises(DataError, match=rf"^{next(iter(given))} is .*; expected"):
+        PriceFacts(**given)

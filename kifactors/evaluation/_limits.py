@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kifactors.errors import DataError
 from kifactors.evaluation._forward import LATER, REASONS
 from kifactors.evaluation._panel import Panel
 from kifactors.evaluation._strategies import Held
@@ -37,11 +38,23 @@ class PriceFacts:
         Whether stocks that were delisted are left out.
     source : str
         Where the prices come from.
+
+    Raises
+    ------
+    DataError
+        Something else was given: "no" would count as true.
     """
 
     dividends: bool | None = None
     survivors_only: bool | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        for name, given in (("dividends", self.dividends), ("survivors_only", self.survivors_only)):
+            if given is not None and not isinstance(given, bool):
+                raise DataError(f"{name} is {given!r}; expected True, False, or None where it is not known.")
+        if not isinstance(self.source, str):
+            raise DataError(f"source is {self.source!r}; expected text.")
 
 
 def limits_of(
