@@ -53,13 +53,21 @@ def cases(*, quick: bool) -> list[Case]:
         frame.write_parquet(folder / f"new {next(number)}.parquet")
         return frame.height
 
+    def write_for_good() -> int:
+        """Write a file that outlives a power failure, as the store does."""
+        path = folder / f"new {next(number)}.parquet"
+        frame.write_parquet(path)
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        return frame.height
+
     following = (made_up([days[-1] + timedelta(days=k)], assets) for k in count(1))
     old = aged(folder / "old", commits, assets // 10)
     later = (made_up([old[1] + timedelta(days=k)], assets // 10) for k in count(1))
     return [
         Case(
             f"write {rows} x {len(SCORES.names)} columns",
-            {"store": append, "polars, one file": write},
+            {"store": append, "polars, one file": write, "polars, synced": write_for_good},
             rounds=3,
         ),
         Case(
