@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from kifactors import __version__
@@ -135,6 +136,11 @@ class TransactionLog:
         """
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
+        if version is not None:
+            whole = isinstance(version, (int, np.integer)) and not isinstance(version, bool)
+            if not whole or version < 0:
+                raise DataError(f"version is {version!r}; expected a whole number, one of store.versions().")
+            version = int(version)
         try:
             table = self._delta.DeltaTable(self.uri, version=version, storage_options=self._options)
         except TableNotFoundError as error:
@@ -143,15 +149,15 @@ class TransactionLog:
                 "kf.open_store(uri).append(scores)."
             ) from error
         except (DeltaError, OSError) as error:
+            if version is not None and version > (last := self.open().version):
+                raise DataError(
+                    f"the store {self.uri} has no version {version}; its last one is {last}."
+                ) from error
             which = "" if version is None else f" at version {version}"
             raise DataError(
                 f"the store {self.uri} cannot be opened{which}: {said(error)}. Check the rights and the connection; "
                 "if a file of its _delta_log is damaged or gone, copy it from a backup, or read a version before it."
             ) from error
-        if version is not None and table.version() != version:
-            raise DataError(
-                f"the store {self.uri} has no version {version}; its last one is {table.version()}."
-            )
         return self._snapshot(table)
 
     def latest(self) -> Snapshot:

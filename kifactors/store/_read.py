@@ -84,15 +84,36 @@ def read_frame(
     _check_apart(files, folder)
     rows = folder.scan(files, names).filter(*wanted.conditions())
     if assets is not None:
-        rows = rows.filter(
-            pl.col("asset_id").is_in(pl.Series(sorted(set(assets)), dtype=pl.String).implode())
-        )
+        rows = rows.filter(pl.col("asset_id").is_in(_texts(assets)))
     try:
         frame = rows.collect()
+        if assets is not None:
+            absent = set(assets) - set(frame["asset_id"].unique())
+            _check_no_tickers(
+                absent, folder.scan(files, ["date", "asset_id", "ticker"]).filter(*wanted.conditions())
+            )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"the store {folder.uri} cannot be read: {error}.") from error
     apart = all(one.last < other.first for one, other in pairwise(files))
     return frame if apart else frame.sort(KEY)
+
+
+def _texts(values: Collection[str]) -> pl.Expr:
+    return pl.lit(pl.Series(sorted(set(values)), dtype=pl.String)).implode()
+
+
+def _check_no_tickers(absent: Collection[str], rows: pl.LazyFrame) -> None:
+    """Refuse names without rows that are tickers of others: whoever gave them would take nothing for an answer."""
+    if not absent:
+        return
+    named = (
+        rows.filter(pl.col("ticker").is_in(_texts(absent))).select("asset_id", "ticker").unique().collect()
+    )
+    if named.height:
+        ids = ", ".join(
+            f"{ticker} is {asset!r}" for asset, ticker in named.sort("ticker", "asset_id").rows()[:8]
+        )
+        raise DataError(f"assets are values of asset_id, and some given are tickers: {ids}. Give the ids.")
 
 
 def read_scores(snapshot: Snapshot, folder: Folder, wanted: Wanted) -> Scores:

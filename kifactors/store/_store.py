@@ -333,7 +333,7 @@ class ScoreStore:
         start, end : date or str, optional
             Both included.
         assets : str or collection of str, optional
-            Values of asset_id; those without rows are not there.
+            Values of asset_id, not tickers, which pass from one company to another; those without rows are not there.
         columns : str or sequence of str, optional
             Beside the key. None: all of `kifactors.schema.SCORES`.
         version : int, optional
@@ -353,7 +353,7 @@ class ScoreStore:
         MissingColumnError
             There is no such column.
         DataError
-            There is no store or no such version; a file is gone or damaged, and is named.
+            There is no store or no such version; an asset is a ticker; a file is gone or damaged, and is named.
         """
         if isinstance(columns, str):
             columns = [columns]
@@ -615,10 +615,14 @@ def _check_definition(snapshot: Snapshot, definition: FactorDefinition, uri: str
 def _wanted(dates: Day | Iterable[Day] | None, start: Day | None, end: Day | None) -> Wanted:
     if dates is None:
         first, last = (None if day is None else parse_date(day) for day in (start, end))
+        if first is not None and last is not None and last < first:
+            raise DateError(f"end is {last} and start is {first}. Give the earlier date first.")
         return Wanted(first=first, last=last)
     if start is not None or end is not None:
         raise DateError("dates and a range are both given. Give dates, or start and end.")
     days = [dates] if isinstance(dates, (date, str)) else dates
+    if not isinstance(days, Iterable):
+        raise DateError(f"dates is {dates!r}; expected a date or several. A range is start= and end=.")
     found = frozenset(parse_date(day) for day in days)
     if not found:
         raise DateError("dates is empty. Leave it out to read all dates.")
