@@ -30,8 +30,8 @@ class Names:
     --------
     >>> from datetime import date
     >>> names = Names(["a", "b"], pl.DataFrame({"asset_id": ["a", "b"], "ticker": ["MSFT", "AMZN"]}), date(2026, 1, 31))
-    >>> names.asset_id("MSFT"), names.asset_id("b"), names.label("b")
-    ('a', 'b', 'AMZN')
+    >>> names.asset_id("MSFT"), names.asset_id("amzn"), names.asset_id("b"), names.label("b")
+    ('a', 'b', 'b', 'AMZN')
     >>> names.asset_id("MFST")
     Traceback (most recent call last):
         ...
@@ -58,7 +58,7 @@ class Names:
         return self._label_of.get(asset, asset)
 
     def asset_id(self, name: str) -> str:
-        """Return the asset_id of a name.
+        """Return the asset_id of a name: an id, or a ticker in any case.
 
         Raises
         ------
@@ -68,6 +68,9 @@ class Names:
         if name in self._label_of:
             return name
         found = self._of_label.get(name, [])
+        if not found:
+            same = (assets for label, assets in self._of_label.items() if label.upper() == str(name).upper())
+            found = [asset for assets in same for asset in assets]
         if len(found) == 1:
             return found[0]
         if found:

@@ -501,6 +501,23 @@ def test_dates_and_definitions_that_have_no_answer():
         kf.scenario(chain(), date="2024-01-31").shocks({"x": {}, "y": {}}).tiers()
 
 
+def test_a_company_is_named_once():
+    """A ticker and an id of one company: neither of the two numbers counts more."""
+    found = kf.scenario(kf.load_bundled())
+    for shock in (
+        {"capex": {"MSFT": -0.3, "cik:0000789019": -0.2}},
+        {"theta": {"cik:0000789019": 0.2, "MSFT": 0.3}},
+    ):
+        with pytest.raises(DataError, match="are the same company"):
+            found.shock(**shock)
+
+
+@pytest.mark.parametrize("day", ["1990-01-01", "2099-01-01"])
+def test_a_date_on_which_nobody_has_anything_to_lose_is_refused(day):
+    with pytest.raises(DateError, match=f"nobody has AI revenue or AI spending on {day}"):
+        kf.scenario(kf.load_bundled(), date=day)
+
+
 def test_the_default_date_is_the_last_one_known():
     assert kf.scenario(kf.load_bundled()).snapshot.day == date(2026, 10, 7)
     days = [date(2024, 1, 31), date(2024, 2, 29)]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kifactors import asof
 from kifactors.definition import FactorDefinition
-from kifactors.errors import DataError
+from kifactors.errors import DataError, DateError
 from kifactors.scenarios._elasticities import Elasticities, elasticities
 from kifactors.scenarios._result import Shocked
 from kifactors.scenarios._shock import PIONEERS, Settled, Shock, settled
@@ -57,7 +58,7 @@ def scenario(
     Raises
     ------
     DateError
-        Nothing is known on the date.
+        Nothing is known on the date, or nobody has AI revenue or AI spending then: no shock could show anything.
     DefinitionError
         The definition stops after `max_tiers`, so that there is no limit to hold a change against.
     DataError
@@ -101,6 +102,12 @@ def scenario(
     base = snapshot(tables, definition, date)
     spec = base.definition.supplier_ties
     refuse_tiers(base.definition)
+    spends = base.capex.filter(pl.col("theta") > 0, pl.col("capex_to_revenue").is_not_null())
+    if not (base.revenue > 0).any() and spends.is_empty():
+        raise DateError(
+            f"nobody has AI revenue or AI spending on {base.day}: ties and facts are not known yet, or expired; the last "
+            f"company reported on {asof.last_known(tables)}. Give a date on which they are in force."
+        )
     spenders = base.system.theta > 0
     ids = np.array(base.ids, dtype=object)
     live = base.capex.filter(pl.col("theta") > 0)["asset_id"].cast(pl.String).to_list()

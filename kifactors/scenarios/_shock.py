@@ -124,6 +124,12 @@ def _spread(
             if clash is not None:
                 raise DataError(f"{clash!r} is in two groups with different values. Name it by itself.")
             found |= dict.fromkeys(groups[key], value)
-    for asset, value in ((name(key), value) for key, value in values.items() if key not in groups):
-        found[asset] = value
+    alone: dict[str, str] = {}
+    for key, value in values.items():
+        if key not in groups:
+            asset = name(key)
+            if asset in alone:
+                raise DataError(f"{alone[asset]!r} and {key!r} are the same company. Name it once.")
+            alone[asset] = key
+            found[asset] = value
     return found
