@@ -72,7 +72,7 @@ def test_it_makes_a_store_then_adds_what_is_missing_then_nothing(folder):
 def test_lines_of_text_can_be_cut_and_grepped(folder):
     done = run(folder, *ARGUMENTS, "--from", "2026-07-31", "--compact")
     first, second, third = done.stdout.splitlines()
-    assert first.endswith("Z read data=data tables=6")
+    assert first.endswith("Z read data=data tables=7")
     assert second.split(" ", 1)[1] == (
         f"updated store={folder / 'scores'} version=1 dates=1 first=2026-07-31 last=2026-07-31"
     )

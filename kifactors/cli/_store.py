@@ -15,7 +15,7 @@ from kifactors.cli._evaluation import app
 from kifactors.definition import FactorDefinition
 from kifactors.errors import DataError, KifactorsError
 from kifactors.io import read_tables
-from kifactors.schema import Tables
+from kifactors.schema import INPUTS, Tables
 from kifactors.store import ScoreStore, open_store, update_store
 
 __all__ = ["app", "update"]
@@ -92,7 +92,7 @@ def update(
     try:
         store = open_store(store_uri, storage_options=_options(storage_option or []))
         tables = read_tables(data)
-        write("read", data=str(data), tables=len(tables.fingerprints()))
+        write("read", data=str(data), tables=sum(getattr(tables, name) is not None for name in INPUTS))
         dates = _dates(store, tables, every, start, end)
         with progress() as report:
             done = update_store(
