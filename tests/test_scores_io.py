@@ -736,3 +736,18 @@ def test_row_groups_are_whole_dates(monkeypatch):
     plainly = pq.ParquetFile(pa.BufferReader(plain.getvalue()), page_checksum_verification=True)
     assert plainly.read().equals(table)
     assert set(plainly.metadata.row_group(1).column(1).encodings) == {"PLAIN", "RLE"}
+
+
+@pytest.mark.parametrize("name", ["s.xlsx", "s.json", "s.parquet.gz", "s.txt"])
+def test_a_file_of_another_format_is_not_written_under_its_name(made, tmp_path, name):
+    with pytest.raises(DataError, match=r"ends in \.\w+; expected \.parquet, \.arrow"):
+        kf.write_scores(made, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["S.PARQUET", "s.pq", "s", "S.Arrow"])
+def test_endings_are_read_in_any_case(made, tmp_path, name):
+    again = kf.read_scores(kf.write_scores(made, tmp_path / name))
+    assert_frame_equal(again.to_polars(), made.to_polars())
+    kf.write_scores(made, tmp_path / "S.CSV")
+    assert (tmp_path / "S.CSV").read_text().startswith("date,asset_id,")

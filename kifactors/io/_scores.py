@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_scores", "write_scores"]
 
-ARROW = (".arrow", ".feather", ".ipc")
+ARROW, PARQUET = (".arrow", ".feather", ".ipc"), (".parquet", ".pq", "")
 
 
 def write_scores(
@@ -30,8 +30,9 @@ def write_scores(
     ----------
     scores : Scores
     path : path
-        An existing file is replaced. By its ending: ``.arrow``, ``.feather`` or ``.ipc`` an Arrow file; ``.csv`` a
-        table for spreadsheets, without definition and inputs, which `read_scores` does not take back; else Parquet.
+        An existing file is replaced. By its ending, in any case: ``.parquet``, ``.pq`` or none a Parquet file;
+        ``.arrow``, ``.feather`` or ``.ipc`` an Arrow file; ``.csv`` a table for spreadsheets, without definition and
+        inputs, which `read_scores` does not take back.
     partition_by : {"month"}, optional
         `path` is a folder: a Parquet file for each month in ``month=2024-01`` and the like, and ``_manifest.json``,
         written last, which names the files with their checksums. Scores that are there are replaced as a whole; for
@@ -45,7 +46,7 @@ def write_scores(
     Raises
     ------
     DataError
-        The folder does not exist or cannot be written.
+        The folder does not exist or cannot be written, or the ending is that of another format.
 
     Notes
     -----
@@ -58,12 +59,17 @@ def write_scores(
     if partition_by is not None:
         if partition_by != "month":
             raise DataError(f"partition_by is {partition_by!r}; expected 'month' or None.")
-        if Path(path).suffix in {".parquet", ".csv", *ARROW} or Path(path).is_file():
+        if Path(path).suffix.lower() in {".parquet", ".csv", *ARROW} or Path(path).is_file():
             raise DataError(f"{path} names a file, and partition_by='month' writes a folder. Name a folder.")
         return write_partitioned(scores, Path(path))
 
+    suffix = Path(path).suffix.lower()
+    if suffix not in {*PARQUET, *ARROW, ".csv"}:
+        raise DataError(
+            f"{path} ends in {suffix}; expected .parquet, .arrow, or .csv for spreadsheets. Give it one of them."
+        )
+
     def write(file: BinaryIO) -> None:
-        suffix = Path(path).suffix
         if suffix == ".csv":
             scores.to_polars().write_csv(file)
         elif suffix in ARROW:
@@ -109,11 +115,11 @@ def read_scores(path: str | PathLike[str]) -> Scores:
         return read_partitioned(path)
     if not path.is_file():
         raise DataError(f"there is no file {path}. Write scores with kf.write_scores, or check the path.")
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         raise DataError(
             f"{path} is for spreadsheets: it does not say what made the scores. Write them to a .parquet file."
         )
-    kind = "Arrow" if path.suffix in ARROW else "Parquet"
+    kind = "Arrow" if path.suffix.lower() in ARROW else "Parquet"
     try:
         if kind == "Arrow":
             with pa.OSFile(str(path)) as source:
