@@ -327,13 +327,16 @@ def executing(dask_worker):
 
 
 class Killer:
-    """Kills, each time a range of dates is done, a worker process in the middle of another one."""
+    """Kills, each time a range of dates is done, a worker process in the middle of another one.
+
+    It does not wait for one for long: what was lost with the last worker is sent again only after it returns.
+    """
 
     def __init__(self, client, times):
         self.client, self.left, self.killed = client, times, []
 
     def __call__(self, done, total):
-        until = time.monotonic() + 60
+        until = time.monotonic() + 5
         while self.left and done < total and time.monotonic() < until:
             found = self.client.run(executing, on_error="ignore") or {}
             busy = [pid for pid, keys in found.values() if any("kifactors" in key for key in keys)]
