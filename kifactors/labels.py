@@ -57,6 +57,10 @@ class Names:
         """Return the ticker of an asset, or its id."""
         return self._label_of.get(asset, asset)
 
+    def knows(self, name: str) -> bool:
+        """Return whether somebody has this id, or this ticker in any case."""
+        return name in self._label_of or any(label.upper() == name.upper() for label in self._of_label)
+
     def asset_id(self, name: str) -> str:
         """Return the asset_id of a name: an id, or a ticker in any case.
 

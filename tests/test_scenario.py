@@ -523,3 +523,58 @@ def test_the_default_date_is_the_last_one_known():
     days = [date(2024, 1, 31), date(2024, 2, 29)]
     universe = pl.DataFrame({"date": days, "asset_id": ["a", "a"]})
     assert kf.scenario(chain(universe=universe)).snapshot.day == days[-1]
+
+
+@pytest.mark.parametrize("change", [0.1, 0.25, 0.5, 10.0])
+@pytest.mark.parametrize("disclosed", ["follows", "floor"])
+def test_rounding_is_no_loss(change, disclosed):
+    """Who sells to nobody that spends more is as it was, to the last bit; more spending costs nobody anything."""
+    found = kf.scenario(kf.load_bundled(), date="2026-10-07", disclosed=disclosed).shock({"MSFT": change})
+    assert found.worst().is_empty()
+    moved = found.to_polars().filter(pl.col("ai_revenue") != pl.col("ai_revenue_after"))["ticker"].to_list()
+    assert set(moved) <= {"ANET", "AAOI", "CRWV"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        ({"g": "MSFT"}, "group 'g' is one text, 'MSFT'; expected a list"),
+        ({"META": ["MSFT"]}, "group 'META' has the name of a company"),
+        ({"pioneers": ["MSFT"]}, "or of 'pioneers'. Call it otherwise"),
+    ],
+)
+def test_groups_are_lists_with_names_of_their_own(groups, says):
+    with pytest.raises(DataError, match=says):
+        kf.scenario(kf.load_bundled(), groups=groups)
+
+
+def test_texts_are_not_taken_for_lists():
+    found = kf.scenario(kf.load_bundled())
+    with pytest.raises(DataError, match="pioneers is one text"):
+        found.elasticities("MSFT")
+    with pytest.raises(DataError, match="lost_ties has 'AB'; expected pairs"):
+        found.shock(lost_ties=["AB"])
+
+
+def test_who_begins_to_spend_is_scored_as_if_it_had_been_in_the_tables():
+    """AAPL has facts and no AI share of capex; with one, all scores are those of tables that have it."""
+    tables, day = kf.load_bundled(), date(2026, 6, 30)
+    apple = tables.assets.filter(pl.col("ticker") == "AAPL")["asset_id"][0]
+    told = pl.DataFrame(
+        {"asset_id": [apple], "share": [0.4], "available_at": [date(2026, 6, 1)], "provenance": ["assumed"]}
+    )
+    shares = pl.concat(
+        [tables.ai_capex_share, told.cast({"asset_id": tables.ai_capex_share.schema["asset_id"]})],
+        how="diagonal",
+    )
+    changed = kf.Tables(**(dict(tables) | {"ai_capex_share": shares}))
+    expected = kf.AIInfrastructureExposure().compute(changed, [day]).to_polars()
+    found = kf.scenario(tables, date=day, disclosed="floor").shock(theta={"AAPL": 0.4}).scores()
+    both = found.join(
+        expected.select("asset_id", then="score", pillar="score_capex_intensity"), on="asset_id"
+    )
+    assert both.height == expected.height
+    np.testing.assert_allclose(both["score_after"].to_numpy(), both["then"].to_numpy(), atol=1e-9)
+    np.testing.assert_allclose(
+        both["score_capex_intensity_after"].to_numpy(), both["pillar"].to_numpy(), atol=1e-9
+    )

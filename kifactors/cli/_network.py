@@ -84,7 +84,8 @@ def scenario(
     r = pl.col("ai_revenue")
     alone = every.filter((r > 0) & (pl.col("ai_revenue_change").abs() <= found.noise)).height
     messages.print(
-        f"{alone} of {every.filter(r > 0).height} companies with AI revenue see no change: nobody they name spends less."
+        f"{alone} of {every.filter(r > 0).height} companies with AI revenue see no change: nobody they name is shocked, or "
+        "what they disclose does not follow."
     )
 
 
@@ -161,6 +162,8 @@ def _numbers(given: list[str] | None, option: str) -> dict[str, float]:
     found = {}
     for text in given or []:
         name, value = _pair(text, option)
+        if name in found:
+            raise typer.BadParameter(f"{option} names {name} twice. Give one number.")
         try:
             found[name] = float(value)
         except ValueError as error:

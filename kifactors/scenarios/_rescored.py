@@ -1,5 +1,8 @@
 """The composite score after a shock: the descriptors it changes, and everything above them again."""
 
+from collections.abc import Mapping
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -8,7 +11,7 @@ from kifactors.calendar import score_dates
 from kifactors.composite import combine
 from kifactors.graph import weighted_customers
 from kifactors.panel import KEY, attach
-from kifactors.pillars import economic_exposure, index_membership, supplier_ties
+from kifactors.pillars import capex_intensity, economic_exposure, index_membership, supplier_ties
 from kifactors.scenarios._exposure import own_spending
 from kifactors.scenarios._shock import Settled
 from kifactors.scenarios._system import Case, System, without
@@ -73,6 +76,12 @@ def _scored(panel: pl.DataFrame, tables: Tables, dates: pl.Series, base: Snapsho
 def _capex(base: Snapshot, shock: Settled, panel: pl.DataFrame) -> pl.DataFrame:
     """Return the panel with the descriptors of pillar A of who is touched, and everybody's share of the pool."""
     (own,) = own_spending(base, [shock])
+    shares = dict(zip(own.rows, own.theta, strict=True))
+    begins = {row: share for row, share in shares.items() if share > 0 and not panel["theta"][int(row)] > 0}
+    if begins:
+        # Pillar A looked at nobody who did not spend.
+        spending = capex_intensity(_told(base, begins), base.panel, score_dates([base.day]), base.definition)
+        panel = panel.with_columns(spending.drop(KEY))
     names = ("capex_to_revenue", "abnormal_capex", "guided_capex", "capex_pool_share")
     p, a, g, q = (panel[name].to_numpy().copy() for name in names)
     theta = panel["theta"].to_numpy().copy()
@@ -83,11 +92,8 @@ def _capex(base: Snapshot, shock: Settled, panel: pl.DataFrame) -> pl.DataFrame:
             a[row] = share * (a[row] / before + np.log(grown))
             g[row] = share * g[row] / before
             q[row] *= share * grown / before
-        elif before > 0:
-            a[row], g[row], q[row] = 0.0, 0.0, 0.0
         else:
-            # Its usual capex was of no interest: unknown, as for somebody who just began to spend.
-            a[row], g[row], q[row] = (np.nan, np.nan, np.nan) if share > 0 else (0.0, 0.0, 0.0)
+            a[row], g[row], q[row] = 0.0, 0.0, 0.0
         theta[row] = share
     for asset, change in shock.guidance.items():
         row = base.place.get(asset, -1)
@@ -100,6 +106,23 @@ def _capex(base: Snapshot, shock: Settled, panel: pl.DataFrame) -> pl.DataFrame:
     return panel.with_columns(
         *(pl.Series(name, value).fill_nan(None) for name, value in values.items()), theta=pl.Series(theta)
     )
+
+
+def _told(base: Snapshot, shares: Mapping[int, float]) -> Tables:
+    """Return the tables with an AI share of capex for companies that had none."""
+    rows = pl.DataFrame(
+        {
+            "asset_id": base.panel["asset_id"].gather(list(shares)),
+            "share": list(shares.values()),
+            "available_at": [base.day - timedelta(days=1)] * len(shares),
+            "provenance": ["assumed"] * len(shares),
+        }
+    )
+    known = base.tables.ai_capex_share
+    if known is not None:
+        others = known.filter(~pl.col("asset_id").is_in(rows["asset_id"].implode()))
+        rows = pl.concat([others, rows.cast({"provenance": known.schema["provenance"]})], how="diagonal")
+    return Tables.unchecked(dict(base.tables) | {"ai_capex_share": rows})
 
 
 def _growth(base: Snapshot, panel: pl.DataFrame) -> Floats:

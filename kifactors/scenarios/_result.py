@@ -16,6 +16,9 @@ from kifactors.snapshot import Snapshot
 
 __all__ = ["Shocked"]
 
+# A few units in the last place of what is divided by a scale and multiplied again.
+ROUNDING = 1e-14
+
 Floats = NDArray[np.float64]
 
 
@@ -168,8 +171,9 @@ class Shocked:
 
     @property
     def noise(self) -> float:
-        """What both solutions together may be wrong by; a smaller change means nothing."""
-        return float(self.error.max(initial=0.0)) + self.snapshot.error
+        """What both solutions together may be wrong by, rounding included; a smaller change means nothing."""
+        rounding = ROUNDING * max(1.0, float(self.revenue.max(initial=0.0)))
+        return float(self.error.max(initial=0.0)) + self.snapshot.error + rounding
 
     def linear_until(self, scenario: str | None = None) -> float:
         """Return the part of a shock to AI spending up to which AI revenue is linear in it; infinite: always.
@@ -226,8 +230,8 @@ class Shocked:
         polars.DataFrame
             asset_id, ticker; `score`, `score_capex_intensity`, `score_supplier_ties`, `score_index_membership`,
             `role` before and after (``_after``), and ``score_change``. All companies are scaled anew, so that everybody's
-            score may move. Announced capex moves with the spending. The usual capex of a company whose theta was 0 is not known,
-            and its descriptors beyond p are null then. The upper bound is not recomputed.
+            score may move. Announced capex moves with the spending. A company whose theta was 0 has
+            its own usual capex, from the same facts. The upper bound is not recomputed.
         """
         number = self._number(scenario)
         name = list(self.shocks)[number]

@@ -113,6 +113,12 @@ def scenario(
     live = base.capex.filter(pl.col("theta") > 0)["asset_id"].cast(pl.String).to_list()
     known = {PIONEERS: tuple(sorted({*ids[spenders], *live}))}
     for group, names in (groups or {}).items():
+        if isinstance(names, str):
+            raise DataError(f"group {group!r} is one text, {names!r}; expected a list of names.")
+        if group in known or base.names.knows(group):
+            raise DataError(
+                f"group {group!r} has the name of a company, or of {PIONEERS!r}. Call it otherwise."
+            )
         known[group] = tuple(base.names.asset_id(one) for one in names)
     follows = disclosed == "follows"
     system = System(
@@ -219,6 +225,8 @@ class Scenario:
             Threads.
         """
         ids = self.snapshot.ids
+        if isinstance(pioneers, str):
+            raise DataError(f"pioneers is one text, {pioneers!r}; expected a list of names.")
         if pioneers is None:
             customers = set(self.system.graph.customers.tolist())
             numbers = [n for n in np.flatnonzero(self.system.theta > 0).tolist() if n in customers]

@@ -78,6 +78,10 @@ class Sensitivity:
     def sentence(self) -> str:
         """Say in words which assumptions decide and which do not."""
         table = self.summary()
+        if not self.by_date["compared"].max():
+            return (
+                f"Nobody is exposed, or {self.column} is unknown, on these dates: nothing could be compared."
+            )
         worst = table.group_by("assumption", maintain_order=True).agg(
             pl.col("decides").any(), pl.col("overlap", "spearman").min()
         )
@@ -274,4 +278,4 @@ def _percent(value: float | None) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

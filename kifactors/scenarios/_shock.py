@@ -76,11 +76,11 @@ class Shock:
         for name in ("lost_ties", "gone"):
             if isinstance(getattr(self, name), str):
                 raise DataError(f"{name} is one text; expected a list.")
-        pairs = tuple(tuple(pair) for pair in self.lost_ties)
-        wrong = next((pair for pair in pairs if len(pair) != 2), None)
+        given = tuple(self.lost_ties)
+        wrong = next((pair for pair in given if isinstance(pair, str) or len(pair) != 2), None)
         if wrong is not None:
             raise DataError(f"lost_ties has {wrong!r}; expected pairs (supplier, customer).")
-        object.__setattr__(self, "lost_ties", pairs)
+        object.__setattr__(self, "lost_ties", tuple(tuple(pair) for pair in given))
         object.__setattr__(self, "gone", tuple(self.gone))
 
 
