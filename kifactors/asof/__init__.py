@@ -28,6 +28,7 @@ from kifactors.asof._statements import (
     capex_guidance,
     fx_rates,
     last_known,
+    stated_capex_share,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "moved",
     "revenue_ties",
     "sourced_ties",
+    "stated_capex_share",
     "tie_filings",
     "trailing_facts",
     "trailing_on",

@@ -1,7 +1,7 @@
 """What companies state, and what money is worth, on each date: AI shares, guidance, exchange rates."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -10,7 +10,41 @@ from kifactors.definition import Time, TrailingTwelveMonths
 from kifactors.errors import MissingRateError
 from kifactors.schema import Tables
 
-__all__ = ["ai_capex_share", "ai_revenue_share", "capex_guidance", "fx_rates", "last_known"]
+__all__ = [
+    "ai_capex_share",
+    "ai_revenue_share",
+    "capex_guidance",
+    "fx_rates",
+    "last_known",
+    "stated_capex_share",
+]
+
+
+def stated_capex_share(
+    table: pl.DataFrame | None, assets: pl.Series, shares: Sequence[float], day: date
+) -> pl.DataFrame:
+    """Return a table of AI shares of capex in which these assets have stated these ones, known on a day.
+
+    Examples
+    --------
+    >>> told = stated_capex_share(None, pl.Series(["a"]), [0.5], date(2024, 1, 31))
+    >>> at = kf.calendar.score_dates(["2024-01-31"])
+    >>> kf.asof.ai_capex_share(told, at, time=kf.definition.Time())["theta"].to_list()
+    [0.5]
+    """
+    n = len(assets)
+    stated = pl.DataFrame(
+        {
+            "asset_id": assets,
+            "share": list(shares),
+            "available_at": [day - timedelta(days=1)] * n,
+            "provenance": ["assumed"] * n,
+        }
+    )
+    if table is None:
+        return stated
+    others = table.filter(~pl.col("asset_id").is_in(assets.implode()))
+    return pl.concat([others, stated.cast({"provenance": table.schema["provenance"]})], how="diagonal")
 
 
 def ai_capex_share(

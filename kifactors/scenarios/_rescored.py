@@ -1,12 +1,12 @@
 """The composite score after a shock: the descriptors it changes, and everything above them again."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kifactors import asof
 from kifactors.calendar import score_dates
 from kifactors.composite import combine
 from kifactors.graph import weighted_customers
@@ -110,19 +110,13 @@ def _capex(base: Snapshot, shock: Settled, panel: pl.DataFrame) -> pl.DataFrame:
 
 def _told(base: Snapshot, shares: Mapping[int, float]) -> Tables:
     """Return the tables with an AI share of capex for companies that had none."""
-    rows = pl.DataFrame(
-        {
-            "asset_id": base.panel["asset_id"].gather(list(shares)),
-            "share": list(shares.values()),
-            "available_at": [base.day - timedelta(days=1)] * len(shares),
-            "provenance": ["assumed"] * len(shares),
-        }
+    told = asof.stated_capex_share(
+        base.tables.ai_capex_share,
+        base.panel["asset_id"].gather(list(shares)),
+        list(shares.values()),
+        base.day,
     )
-    known = base.tables.ai_capex_share
-    if known is not None:
-        others = known.filter(~pl.col("asset_id").is_in(rows["asset_id"].implode()))
-        rows = pl.concat([others, rows.cast({"provenance": known.schema["provenance"]})], how="diagonal")
-    return Tables.unchecked(dict(base.tables) | {"ai_capex_share": rows})
+    return Tables.unchecked(dict(base.tables) | {"ai_capex_share": told})
 
 
 def _growth(base: Snapshot, panel: pl.DataFrame) -> Floats:
