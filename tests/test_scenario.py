@@ -578,3 +578,7 @@ def test_who_begins_to_spend_is_scored_as_if_it_had_been_in_the_tables():
     np.testing.assert_allclose(
         both["score_capex_intensity_after"].to_numpy(), both["pillar"].to_numpy(), atol=1e-9
     )
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert kf.scenarios.Shock(capex={"MSFT": np.float32(-0.5), "META": np.int64(-1)}).capex["META"] == -1.0

@@ -42,7 +42,6 @@ class Sensitivity:
         looks at), mover, place, place_after: from which place the largest mover came, to which it went.
     column : what is ranked.
     top : how many of the largest are compared.
-    labels : name of each asset id.
     """
 
     by_date: pl.DataFrame

@@ -450,9 +450,9 @@ def hold(
 ):
     """Hold every bucket from each of the dates to the next one; weights drift in between.
 
-    A row is held if it has a bucket, a known return and, where there are weights, one above 0. held and held_in are
-    0 for every asset: its weight after a period, and its bucket. row_weights is as long as the longest date. earned
-    is NaN where nobody is held; traded, half of what is bought and sold, until somebody was.
+    A row is held if it has a bucket, a known return and, where there are weights, one above 0. held and held_in
+    are 0 for every asset: its weight after a period, and its bucket. row_weights is as long as the longest date.
+    earned is NaN where nobody is held; traded, half of what is bought and sold, until somebody was.
     """
     cdef double size[BUCKETS]
     cdef double left[BUCKETS]       # what was held at the end of the period before, less what stays
